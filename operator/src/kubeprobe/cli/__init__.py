@@ -1,0 +1,1 @@
+"""The command kubeprobe, also installed as a kubectl plugin."""

@@ -1,0 +1,1 @@
+"""HTTP in: reports, health and metrics. The only room that serves HTTP."""
