@@ -1,1 +1,102 @@
 """The objects of the API group kubeprobe.io as pydantic models, and the CRD schemas generated from them. No I/O."""
+
+from kubeprobe.api.base import API_VERSION, GROUP, VERSION, ApiModel
+from kubeprobe.api.common import (
+    Condition,
+    DeliveryFailure,
+    LabelSelector,
+    Mode,
+    ObjectRef,
+    Phase,
+    SelectorOperator,
+    SelectorRequirement,
+    Severity,
+    Source,
+    Stage,
+    TriggerKind,
+    Verdict,
+)
+from kubeprobe.api.conditions import set_condition
+from kubeprobe.api.config import History, ProbeConfig, ProbeConfigSpec, ProbeConfigStatus, Schedule, Thresholds
+from kubeprobe.api.duration import Duration
+from kubeprobe.api.meta import ObjectMeta, OwnerReference
+from kubeprobe.api.pod import EnvSource, EnvVar, KeyRef, PodOverrides, Resources, Toleration
+from kubeprobe.api.resource import Column, Crd
+from kubeprobe.api.result import Consecutive, LastRun, Outcome, ProbeResult, ProbeResultStatus, WindowSummary
+from kubeprobe.api.rules import Broken, Rule, broken_rules
+from kubeprobe.api.run import ProbeRun, ProbeRunSpec, ProbeRunStatus, RunStep, StepSeconds, Trigger
+from kubeprobe.api.template import ProbeTemplate, ProbeTemplateSpec, ProbeTemplateStatus
+from kubeprobe.api.volumes import Volume, VolumeMount
+
+KINDS: tuple[type[ProbeTemplate | ProbeConfig | ProbeRun | ProbeResult], ...] = (
+    ProbeTemplate,
+    ProbeConfig,
+    ProbeRun,
+    ProbeResult,
+)
+"""All kinds of the group."""
+TEMPLATES, CONFIGS, RUNS, RESULTS = (kind.crd.plural for kind in KINDS)
+"""The kinds' plurals."""
+
+__all__ = [
+    "API_VERSION",
+    "CONFIGS",
+    "GROUP",
+    "KINDS",
+    "RESULTS",
+    "RUNS",
+    "TEMPLATES",
+    "VERSION",
+    "ApiModel",
+    "Broken",
+    "Column",
+    "Condition",
+    "Consecutive",
+    "Crd",
+    "DeliveryFailure",
+    "Duration",
+    "EnvSource",
+    "EnvVar",
+    "History",
+    "KeyRef",
+    "LabelSelector",
+    "LastRun",
+    "Mode",
+    "ObjectMeta",
+    "ObjectRef",
+    "Outcome",
+    "OwnerReference",
+    "Phase",
+    "PodOverrides",
+    "ProbeConfig",
+    "ProbeConfigSpec",
+    "ProbeConfigStatus",
+    "ProbeResult",
+    "ProbeResultStatus",
+    "ProbeRun",
+    "ProbeRunSpec",
+    "ProbeRunStatus",
+    "ProbeTemplate",
+    "ProbeTemplateSpec",
+    "ProbeTemplateStatus",
+    "Resources",
+    "Rule",
+    "RunStep",
+    "Schedule",
+    "SelectorOperator",
+    "SelectorRequirement",
+    "Severity",
+    "Source",
+    "Stage",
+    "StepSeconds",
+    "Thresholds",
+    "Toleration",
+    "Trigger",
+    "TriggerKind",
+    "Verdict",
+    "Volume",
+    "VolumeMount",
+    "WindowSummary",
+    "broken_rules",
+    "set_condition",
+]
