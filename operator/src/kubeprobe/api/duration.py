@@ -73,9 +73,8 @@ def cel_milliseconds(name: str) -> str:
 def between(shortest: str, longest: str) -> Rule:
     """The rule that a duration lies within bounds, both included."""
     low, high = Duration(shortest).milliseconds, Duration(longest).milliseconds
-    length = cel_milliseconds("self")
     return Rule(
-        cel=f"{length} >= {low} && {length} <= {high}",
+        cel=f"[{cel_milliseconds('self')}].all(length, length >= {low} && length <= {high})",
         check=lambda duration: low <= duration.milliseconds <= high,
         message=f"must be at least {shortest} and at most {longest}",
     )
