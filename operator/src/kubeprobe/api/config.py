@@ -52,7 +52,7 @@ class Schedule(ApiModel):
     )
     cron: str | None = Field(
         None,
-        min_length=9,
+        min_length=1,
         max_length=256,
         description="Times as the five fields of cron: minute, hour, day of month, month, day of week. Either this or "
         "every.",

@@ -87,7 +87,7 @@ def _fold_map(folded: Schema, definitions: Mapping[str, Any], where: str, inside
         del folded["additionalProperties"]
         folded[PRESERVE] = True
     elif values is False:
-        raise NotStructuralError(f"{where} forbids unknown fields: the API server prunes them, leave extra='forbid' out")
+        raise NotStructuralError(f"{where} forbids unknown fields: the API server prunes them, drop extra='forbid'")
     elif values is not None:
         folded["additionalProperties"] = _fold(values, definitions, f"{where}{{}}", inside)
         if "properties" in folded:

@@ -1,0 +1,23 @@
+"""The command `kubeprobe`: nothing but the list of its subcommands, one module each."""
+
+from __future__ import annotations
+
+import typer
+
+from kubeprobe.cli.crds import crds
+from kubeprobe.cli.validate import validate
+
+app = typer.Typer(
+    name="kubeprobe",
+    help="Black-box probing for Kubernetes: what is broken, since when, and why.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+app.command()(crds)
+app.command()(validate)
+
+
+def main() -> None:
+    """Run the command line; also as `kubectl kubeprobe`."""
+    app()
