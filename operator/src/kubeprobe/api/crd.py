@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic.json_schema import GenerateJsonSchema
+
 from kubeprobe.api.base import GROUP, VERSION, ApiModel
+from kubeprobe.api.duration import Duration
 from kubeprobe.api.resource import Column, Crd
 from kubeprobe.api.structural import structural
 
@@ -58,7 +61,7 @@ def custom_resource_definition(kind: type[ApiModel], crd: Crd) -> dict[str, Any]
 
 def object_schema(kind: type[ApiModel]) -> dict[str, Any]:
     """The structural schema of a whole object of a kind."""
-    whole = kind.model_json_schema(by_alias=True, mode="validation")
+    whole = kind.model_json_schema(by_alias=True, mode="validation", schema_generator=_Generator)
     own = {name: part for name, part in whole["properties"].items() if name not in OBJECT_FIELDS}
     required = [name for name in whole.get("required", ()) if name in own]
     schema = structural({**whole, "properties": own, "required": required}, kind.__name__)
@@ -66,6 +69,14 @@ def object_schema(kind: type[ApiModel]) -> dict[str, Any]:
     if not required:
         del schema["required"]
     return schema
+
+
+class _Generator(GenerateJsonSchema):
+    """Pydantic's, with durations among the defaults as they are written."""
+
+    def encode_default(self, dft: Any) -> Any:
+        """A default as JSON."""
+        return str(dft) if isinstance(dft, Duration) else super().encode_default(dft)
 
 
 def _column(column: Column) -> dict[str, Any]:
