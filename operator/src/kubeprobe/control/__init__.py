@@ -1,1 +1,1 @@
-"""Watches to work queue to gather to plan to apply: one file per kind. The only room that imports kopf."""
+"""Watches to work queue to gather to plan to apply: one file per kind."""

@@ -1,0 +1,35 @@
+# Two images from one file: `--target operator` and `--target probes`.
+# The base is an argument, so that a cluster without a way to a public registry builds from its own Python image.
+ARG BASE=python:3.12-slim
+
+FROM ${BASE} AS build
+RUN python3 -m venv /opt/kubeprobe
+ENV PATH=/opt/kubeprobe/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /src
+COPY requirements/ requirements/
+COPY probe_sdk/ probe_sdk/
+
+FROM build AS build-operator
+RUN pip install --require-hashes --no-deps -r requirements/operator.txt
+COPY operator/ operator/
+RUN pip install --no-deps ./probe_sdk ./operator \
+ && python3 -m compileall -q /opt/kubeprobe/lib || true
+
+FROM build AS build-probes
+RUN pip install --require-hashes --no-deps -r requirements/probes.txt
+COPY probes/ probes/
+RUN pip install --no-deps ./probe_sdk ./probes \
+ && python3 -m compileall -q /opt/kubeprobe/lib || true
+
+FROM ${BASE} AS operator
+COPY --from=build-operator /opt/kubeprobe /opt/kubeprobe
+ENV PATH=/opt/kubeprobe/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2
+USER 65532:65532
+ENTRYPOINT ["kubeprobe"]
+CMD ["operator"]
+
+FROM ${BASE} AS probes
+COPY --from=build-probes /opt/kubeprobe /opt/kubeprobe
+ENV PATH=/opt/kubeprobe/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER 65532:65532
+CMD ["python", "-c", "raise SystemExit('name a case: python -m pod_lifecycle.probe')"]

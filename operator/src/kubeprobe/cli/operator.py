@@ -1,0 +1,64 @@
+"""`kubeprobe operator`: run the operator, in the cluster or beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from kubeprobe.control.operator import Operator, Settings
+from kubeprobe.kube.client import Client, connect
+from kubeprobe.kube.port import SERVICES, ApiError
+
+logger = logging.getLogger("kubeprobe")
+
+
+def operator(
+    intake_url: Annotated[
+        str, typer.Option(help="What probes report to: an http:// address that pods reach, by number and not by name.")
+    ] = "",
+    intake_service: Annotated[
+        str, typer.Option(help="NAMESPACE/NAME of the operator's own Service, whose cluster address probes report to.")
+    ] = "",
+    host: Annotated[str, typer.Option(help="The address that the intake listens on.")] = "0.0.0.0",  # noqa: S104
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port that the intake listens on.")] = 8080,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="Kubeconfig; else $KUBECONFIG, the pod's own, ~/.kube.")
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Run the operator until it is told to end (SIGTERM or Ctrl-C)."""
+    if bool(intake_url) == bool(intake_service):
+        raise typer.BadParameter("set exactly one of --intake-url and --intake-service")
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    for noisy in ("asyncio", "aiohttp.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        uvloop.run(_run(intake_url, intake_service, host, port, kubeconfig))
+    except ApiError as error:
+        typer.echo(f"kubeprobe operator: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+async def _run(intake_url: str, intake_service: str, host: str, port: int, kubeconfig: Path | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with await connect(kubeconfig) as api:
+        url = intake_url or await _service_url(api, intake_service)
+        await Operator(api, Settings(intake_url=url, host=host, port=port)).run(stop)
+    logger.info("ended")
+
+
+async def _service_url(api: Client, service: str) -> str:
+    namespace, _, name = service.partition("/")
+    found = await api.get(SERVICES, namespace, name)
+    address, port = found["spec"]["clusterIP"], found["spec"]["ports"][0]["port"]
+    bracketed = f"[{address}]" if ":" in address else address
+    return f"http://{bracketed}:{port}"

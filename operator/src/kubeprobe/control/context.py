@@ -1,0 +1,49 @@
+"""What all reconcilers of the operator share, handed to each instead of being global."""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from kubeprobe.control.events import Recorder
+from kubeprobe.control.metrics import Metrics
+from kubeprobe.control.queue import WorkQueue
+from kubeprobe.control.view import Key, Views
+from kubeprobe.kube.port import Api
+from kubeprobe.plan.pod import Site
+
+logger = logging.getLogger("kubeprobe")
+
+
+class Kind(enum.StrEnum):
+    """The kinds that have a reconciler."""
+
+    TEMPLATE = "template"
+    CONFIG = "config"
+    RUN = "run"
+    RESULT = "result"
+
+
+Work = tuple[Kind, Key]
+"""What the queue holds: one object to reconcile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The operator's parts, as its reconcilers see them."""
+
+    api: Api
+    views: Views
+    queue: WorkQueue[Work]
+    recorder: Recorder
+    metrics: Metrics
+    site: Site
+    now: Callable[[], datetime]
+
+    def wake(self, kind: Kind, key: Key, at: datetime | None) -> None:
+        """Have an object reconciled again at a time, if there is one."""
+        if at is not None:
+            self.queue.add_after((kind, key), (at - self.now()).total_seconds())

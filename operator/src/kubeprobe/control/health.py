@@ -1,0 +1,46 @@
+"""Whether this process does its work: not only that it answers, but that it sees, and that its queue moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kubeprobe.control.context import Work
+from kubeprobe.control.queue import WorkQueue
+from kubeprobe.intake.port import Check
+
+STUCK_SECONDS = 60.0
+SYNC_SECONDS = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Whether the views have seen all that is there."""
+
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorHealth:
+    """`kubeprobe.intake.port.Health` of the operator."""
+
+    queue: WorkQueue[Work]
+    sync: Sync
+    clock: Callable[[], float]
+    started: float
+
+    def live(self) -> tuple[Check, ...]:
+        """What a restart would mend."""
+        waiting, since = self.queue.oldest_seconds(), self.clock() - self.started
+        return (
+            Check("queue", waiting < STUCK_SECONDS, f"the oldest key has waited {waiting:.1f}s for a worker"),
+            Check("watches", self.sync.done.is_set() or since < SYNC_SECONDS, self._seen()),
+        )
+
+    def ready(self) -> tuple[Check, ...]:
+        """Whether reports can be taken."""
+        return (Check("views", self.sync.done.is_set(), self._seen()),)
+
+    def _seen(self) -> str:
+        return "all objects were seen" if self.sync.done.is_set() else "the first listing is not complete yet"

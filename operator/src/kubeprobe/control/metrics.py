@@ -1,0 +1,44 @@
+"""The operator's own figures. Label values come from fixed sets; users' names of configs are the exception."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+DELIVERY_BUCKETS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """All metrics of the operator, on a registry of its own."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.runs = Counter(
+            "kubeprobe_runs", "Runs completed, by verdict and source.", ["verdict", "source"], registry=registry
+        )
+        self.verdict = Gauge(
+            "kubeprobe_verdict",
+            "1 for the verdict that a config has now, 0 for the others.",
+            ["namespace", "config", "severity", "verdict"],
+            registry=registry,
+        )
+        self.requests = Counter(
+            "kubeprobe_api_requests",
+            "Requests to the API server, by verb and answer.",
+            ["verb", "code"],
+            registry=registry,
+        )
+        self.verdict_seconds = Histogram(
+            "kubeprobe_report_to_verdict_seconds",
+            "From a run's completion to the write of the turned verdict.",
+            registry=registry,
+            buckets=DELIVERY_BUCKETS,
+        )
+        self.start_error_seconds = Histogram(
+            "kubeprobe_run_start_error_seconds",
+            "From a run's slot to its creation.",
+            registry=registry,
+            buckets=DELIVERY_BUCKETS,
+        )
+        self.reconcile_errors = Counter(
+            "kubeprobe_reconcile_errors", "Reconciliations that ended in an error.", ["kind"], registry=registry
+        )

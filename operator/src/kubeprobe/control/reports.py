@@ -1,0 +1,80 @@
+"""What the intake hands in: a report becomes the run's status, or is told why not. Answered only when it is written."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from kubeprobe.api import Phase, ProbeRun, Source
+from kubeprobe.control.context import Context, Kind
+from kubeprobe.control.health import Sync
+from kubeprobe.control.run import RunReconciler
+from kubeprobe.intake.port import Answer, PodIdentity
+from kubeprobe.kube.port import PODS, ApiError
+from kubeprobe.plan.outcome import digest, from_report
+from kubeprobe.plan.pod_view import PodView, read_pod
+from kubeprobe.plan.run import complete
+from probe_sdk.wire import Report
+
+logger = logging.getLogger("kubeprobe.reports")
+
+
+class ReportSink:
+    """`kubeprobe.intake.port.Reports` over the operator's views."""
+
+    def __init__(self, context: Context, runs: RunReconciler, sync: Sync) -> None:
+        self._ctx = context
+        self._runs = runs
+        self._sync = sync
+
+    async def accept(self, who: PodIdentity, report: Report, received_at: datetime) -> Answer:
+        """See `Reports.accept`."""
+        if not self._sync.done.is_set():
+            return Answer.UNAVAILABLE
+        try:
+            pod = await self._pod(who)
+            if pod is None or not pod.run:
+                return Answer.UNKNOWN_POD
+            key = (pod.namespace, pod.run)
+            async with self._ctx.queue.exclusive((Kind.RUN, key)):
+                return await self._settle(self._ctx.views.runs.get(key), pod, report, received_at)
+        except ApiError as error:
+            logger.warning("the report of pod %s/%s is not durable yet: %s", who.namespace, who.pod, error)
+            return Answer.UNAVAILABLE
+
+    async def _pod(self, who: PodIdentity) -> PodView | None:
+        pod = self._ctx.views.pods.get((who.namespace, who.pod))
+        if pod is None or pod.uid != who.pod_uid:
+            try:
+                pod = read_pod(await self._ctx.api.get(PODS, who.namespace, who.pod))
+            except ApiError as error:
+                if error.not_found:
+                    return None
+                raise
+            self._ctx.views.pods.put(pod)
+        return pod if pod.uid == who.pod_uid else None
+
+    async def _settle(self, run: ProbeRun | None, pod: PodView, report: Report, received_at: datetime) -> Answer:
+        if run is None:
+            return Answer.LATE
+        if run.metadata.uid != pod.run_uid:
+            return Answer.UNKNOWN_POD
+        if run.status.phase is Phase.COMPLETED:
+            return _again(run, report)
+        if pod.deadline is not None and received_at > pod.deadline:
+            return Answer.LATE
+        outcome = from_report(report, Source.REPORT)
+        written = await self._runs.complete(run, complete(run, pod, outcome, self._ctx.now()))
+        return Answer.DURABLE if written is not None else Answer.LATE
+
+
+def _again(run: ProbeRun, report: Report) -> Answer:
+    """The answer to a report about a run that is over."""
+    status = run.status
+    if status.source not in (Source.REPORT, Source.TERMINATION_MESSAGE):
+        return Answer.LATE
+    if status.report_digest == digest(report):
+        return Answer.DURABLE
+    # The termination message is the same report, cut to the kubelet's bound.
+    same = status.source is Source.TERMINATION_MESSAGE and (status.reason == "Passed") is report.ok
+    return Answer.DURABLE if same else Answer.CONFLICT

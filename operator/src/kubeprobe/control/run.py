@@ -1,0 +1,165 @@
+"""ProbeRun: gather from the views, plan, apply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from kubeprobe.api import Phase, ProbeRun, ProbeRunStatus
+from kubeprobe.control.context import Context, Kind
+from kubeprobe.control.evidence import gather_evidence
+from kubeprobe.control.view import Key
+from kubeprobe.kube.port import PODS, RUNS, ApiError
+from kubeprobe.plan.delivery import Attempts, Refusal
+from kubeprobe.plan.pod_view import PodView, read_pod
+from kubeprobe.plan.run import (
+    Action,
+    Adopt,
+    AskForEvidence,
+    CreatePod,
+    DeletePod,
+    RunPlan,
+    RunSeen,
+    WriteStatus,
+    plan_run,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What this process did for a run, beside what can be observed."""
+
+    delivered: bool = False
+    attempts: Attempts | None = None
+    deleted_uid: str = ""
+
+
+class RunReconciler:
+    """Takes one run from its creation to its verdict."""
+
+    def __init__(self, context: Context) -> None:
+        self._ctx = context
+        self._memory: dict[str, Memory] = {}
+
+    async def reconcile(self, key: Key) -> None:
+        """Bring one run forward. Raises `ApiError` when a write failed."""
+        run = self._ctx.views.runs.get(key)
+        if run is None:
+            return
+        seen = self._gather(run)
+        plan = plan_run(seen, self._ctx.site, self._ctx.now())
+        ask = next((action for action in plan.actions if isinstance(action, AskForEvidence)), None)
+        if ask is not None:
+            evidence = await gather_evidence(self._ctx.api, run.metadata.namespace, ask)
+            plan = plan_run(replace(seen, evidence=evidence), self._ctx.site, self._ctx.now())
+        await self._apply(run, plan)
+
+    async def complete(self, run: ProbeRun, status: ProbeRunStatus) -> ProbeRun | None:
+        """Write a run's final status, and let its config and its pod know. None when the run is gone.
+
+        Raises:
+            ApiError: the status is not written.
+        """
+        return await self._write(run, status)
+
+    def forget(self, uid: str) -> None:
+        """Drop what was remembered of a run that is gone."""
+        self._memory.pop(uid, None)
+
+    def _gather(self, run: ProbeRun) -> RunSeen:
+        views, spec, namespace = self._ctx.views, run.spec, run.metadata.namespace
+        config = views.configs.get((namespace, spec.config_ref.name)) if spec.config_ref else None
+        template_ref = config.spec.template_ref if config else spec.template_ref
+        memory = self._memory.get(run.metadata.uid, Memory())
+        pod = views.pods.get((namespace, run.metadata.name))
+        return RunSeen(
+            run=run,
+            config=config,
+            template=views.templates.get(("", template_ref.name)) if template_ref else None,
+            namespace_labels=views.namespace_labels(namespace),
+            pod=None if pod is not None and pod.uid == memory.deleted_uid else pod,
+            delivered=memory.delivered,
+            attempts=memory.attempts,
+        )
+
+    async def _apply(self, run: ProbeRun, plan: RunPlan) -> None:
+        for action in plan.actions:
+            await self._do(run, action)
+        self._ctx.wake(Kind.RUN, (run.metadata.namespace, run.metadata.name), plan.wake_at)
+
+    async def _do(self, run: ProbeRun, action: Action) -> None:
+        match action:
+            case CreatePod(manifest):
+                await self._create(run, manifest)
+            case DeletePod(uid, at_once):
+                await self._delete(run, uid, at_once=at_once)
+            case WriteStatus(status):
+                await self._write(run, status)
+            case Adopt(patch):
+                await self._adopt(run, patch)
+
+    async def _create(self, run: ProbeRun, manifest: dict[str, object]) -> None:
+        key = (run.metadata.namespace, run.metadata.name)
+        try:
+            pod = read_pod(await self._ctx.api.create(PODS, run.metadata.namespace, manifest))
+        except ApiError as error:
+            if error.already_exists:
+                await self._meet(run)
+                return
+            self._refused(run, error)
+            self._ctx.queue.add((Kind.RUN, key))
+            return
+        self._ctx.views.pods.put(pod)
+        self._memory[run.metadata.uid] = Memory(delivered=True)
+        self._ctx.queue.add((Kind.RUN, key))
+
+    async def _meet(self, run: ProbeRun) -> None:
+        """The pod is there and was not seen yet: created just before a crash, say."""
+        pod: PodView = read_pod(await self._ctx.api.get(PODS, run.metadata.namespace, run.metadata.name))
+        self._ctx.views.pods.put(pod)
+        self._ctx.queue.add((Kind.RUN, (run.metadata.namespace, run.metadata.name)))
+
+    def _refused(self, run: ProbeRun, error: ApiError) -> None:
+        now = self._ctx.now()
+        memory = self._memory.get(run.metadata.uid, Memory())
+        refusal = Refusal(error.status, str(error))
+        attempts = memory.attempts
+        attempts = attempts.after(refusal, now) if attempts else Attempts(now, now, 1, refusal)
+        self._memory[run.metadata.uid] = replace(memory, attempts=attempts)
+
+    async def _delete(self, run: ProbeRun, uid: str, *, at_once: bool) -> None:
+        grace = 0 if at_once else None
+        await self._ctx.api.delete(PODS, run.metadata.namespace, run.metadata.name, uid=uid, grace_seconds=grace)
+        memory = self._memory.get(run.metadata.uid, Memory())
+        self._memory[run.metadata.uid] = replace(memory, deleted_uid=uid)
+
+    async def _write(self, run: ProbeRun, status: ProbeRunStatus) -> ProbeRun | None:
+        meta = run.metadata
+        body = {"status": status.model_dump(by_alias=True, exclude_none=True, mode="json")}
+        try:
+            answer = await self._ctx.api.merge_patch(RUNS, meta.namespace, meta.name, body, subresource="status")
+        except ApiError as error:
+            if error.not_found:
+                return None
+            raise
+        written = ProbeRun.model_validate(answer)
+        self._ctx.views.runs.put(written)
+        if status.phase is Phase.COMPLETED:
+            self._completed(written)
+        return written
+
+    def _completed(self, run: ProbeRun) -> None:
+        status, meta = run.status, run.metadata
+        self._ctx.metrics.runs.labels(str(status.verdict), str(status.source)).inc()
+        self._ctx.queue.add((Kind.RUN, (meta.namespace, meta.name)))
+        if run.spec.config_ref is not None:
+            self._ctx.queue.add((Kind.RESULT, (meta.namespace, run.spec.config_ref.name)))
+            self._ctx.queue.add((Kind.CONFIG, (meta.namespace, run.spec.config_ref.name)))
+
+    async def _adopt(self, run: ProbeRun, patch: dict[str, object]) -> None:
+        try:
+            answer = await self._ctx.api.merge_patch(RUNS, run.metadata.namespace, run.metadata.name, patch)
+        except ApiError as error:
+            if error.not_found:
+                return
+            raise
+        self._ctx.views.runs.put(ProbeRun.model_validate(answer))

@@ -1,0 +1,157 @@
+"""What the operator knows without asking: every object as the watches told it, or as its own last write answered.
+
+The first listings fill these views before any decision is taken, so that the first one already sees everything. A write
+of our own comes back through the watch only later; its answer is put here at once, so that no decision is taken on
+what is already out of date.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from kubeprobe.api import ProbeConfig, ProbeResultStatus, ProbeRun, ProbeTemplate
+from kubeprobe.kube.port import Object
+from kubeprobe.plan.pod_view import PodView
+
+Key = tuple[str, str]
+"""Namespace (empty for cluster-scoped objects) and name."""
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Ident:
+    """Which object it is, and which version of it."""
+
+    key: Key
+    uid: str
+    version: int
+
+
+class View(Generic[V]):
+    """The objects of one kind by key, and by the group that a function puts each into (a run's config, say)."""
+
+    def __init__(self, ident: Callable[[V], Ident], group_of: Callable[[V], Key | None] = lambda _: None) -> None:
+        self._ident = ident
+        self._group_of = group_of
+        self._objects: dict[Key, V] = {}
+        self._groups: dict[Key, set[Key]] = {}
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def __iter__(self) -> Iterator[V]:
+        return iter(self._objects.values())
+
+    def get(self, key: Key) -> V | None:
+        """The newest known version of the object."""
+        return self._objects.get(key)
+
+    def group(self, key: Key) -> tuple[V, ...]:
+        """All objects of one group."""
+        return tuple(self._objects[member] for member in self._groups.get(key, ()))
+
+    def put(self, new: V) -> bool:
+        """Take an object as it was seen or as a write answered; an older version than the known one is passed over."""
+        ident = self._ident(new)
+        known = self._objects.get(ident.key)
+        if known is not None:
+            before = self._ident(known)
+            if before.uid == ident.uid and before.version >= ident.version:
+                return False
+            self._ungroup(ident.key, known)
+        self._objects[ident.key] = new
+        group = self._group_of(new)
+        if group is not None:
+            self._groups.setdefault(group, set()).add(ident.key)
+        return True
+
+    def drop(self, key: Key, uid: str) -> None:
+        """Forget an object that is gone; another one of the same name stays."""
+        known = self._objects.get(key)
+        if known is not None and self._ident(known).uid == uid:
+            self._ungroup(key, known)
+            del self._objects[key]
+
+    def _ungroup(self, key: Key, known: V) -> None:
+        group = self._group_of(known)
+        if group is None:
+            return
+        members = self._groups.get(group, set())
+        members.discard(key)
+        if not members:
+            self._groups.pop(group, None)
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceView:
+    """A namespace's labels, for templates that allow only some."""
+
+    name: str
+    uid: str
+    resource_version: int
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultView:
+    """A ProbeResult, its status still packed: thousands of answers rest for minutes, and as models they fill memory."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: int
+    owner_uids: tuple[str, ...]
+    packed: bytes
+
+    @property
+    def status(self) -> ProbeResultStatus:
+        """The status, unpacked anew."""
+        return ProbeResultStatus.model_validate_json(self.packed)
+
+
+def read_result(body: Object) -> ResultView:
+    """The view of a ProbeResult as the API server tells it."""
+    meta = body["metadata"]
+    return ResultView(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        resource_version=int(meta["resourceVersion"]),
+        owner_uids=tuple(ref["uid"] for ref in meta.get("ownerReferences") or ()),
+        packed=json.dumps(body.get("status") or {}, separators=(",", ":")).encode(),
+    )
+
+
+class Views:
+    """The views of all kinds that decisions look at."""
+
+    def __init__(self) -> None:
+        self.templates: View[ProbeTemplate] = View(_ident)
+        self.configs: View[ProbeConfig] = View(_ident, lambda config: ("", config.spec.template_ref.name))
+        """Grouped by the template that they name."""
+        self.runs: View[ProbeRun] = View(_ident, _config_of)
+        """Grouped by the config that they belong to."""
+        self.results: View[ResultView] = View(_flat_ident)
+        self.pods: View[PodView] = View(_flat_ident)
+        self.namespaces: View[NamespaceView] = View(lambda one: Ident(("", one.name), one.uid, one.resource_version))
+
+    def namespace_labels(self, name: str) -> dict[str, str] | None:
+        """The labels of a namespace; None when it is not there."""
+        found = self.namespaces.get(("", name))
+        return found.labels if found else None
+
+
+def _config_of(run: ProbeRun) -> Key | None:
+    return (run.metadata.namespace, run.spec.config_ref.name) if run.spec.config_ref else None
+
+
+def _flat_ident(one: ResultView | PodView) -> Ident:
+    return Ident((one.namespace, one.name), one.uid, one.resource_version)
+
+
+def _ident(one: ProbeTemplate | ProbeConfig | ProbeRun) -> Ident:
+    meta = one.metadata
+    return Ident((meta.namespace, meta.name), meta.uid, int(meta.resource_version or 0))

@@ -1,0 +1,130 @@
+"""What the watches tell, turned into views and work: one small sink for each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kubeprobe.api import Phase, ProbeConfig, ProbeRun, ProbeTemplate
+from kubeprobe.control.context import Context, Kind
+from kubeprobe.control.run import RunReconciler
+from kubeprobe.control.view import Key, NamespaceView, read_result
+from kubeprobe.kube.port import CONFIGS, NAMESPACES, PODS, RESULTS, RUNS, TEMPLATES, Object
+from kubeprobe.kube.reflector import Feed
+from kubeprobe.plan.pod_view import read_pod
+from probe_sdk.wire import LABEL_RUN
+
+
+@dataclass(frozen=True, slots=True)
+class KindSink:
+    """`kubeprobe.kube.reflector.Sink` of one kind."""
+
+    observe: Callable[[Object], None]
+    forget: Callable[[Key, str], None]
+
+
+class Watcher:
+    """Puts what was seen into the views, and what follows from it into the queue."""
+
+    def __init__(self, context: Context, runs: RunReconciler) -> None:
+        self._ctx = context
+        self._views = context.views
+        self._runs = runs
+
+    def feeds(self) -> tuple[Feed, ...]:
+        """All that the operator watches: its own kinds, the probes' pods, and namespaces for their labels."""
+        return (
+            Feed(NAMESPACES, KindSink(self.namespace, self.namespace_gone)),
+            Feed(TEMPLATES, KindSink(self.template, self.template_gone)),
+            Feed(CONFIGS, KindSink(self.config, self.config_gone)),
+            Feed(RUNS, KindSink(self.run, self.run_gone)),
+            Feed(RESULTS, KindSink(self.result, self.result_gone)),
+            Feed(PODS, KindSink(self.pod, self.pod_gone), label_selector=LABEL_RUN),
+        )
+
+    def template(self, body: Object) -> None:
+        """A template changes what its configs' next runs do."""
+        template = ProbeTemplate.model_validate(body)
+        if self._views.templates.put(template):
+            self._add(Kind.TEMPLATE, ("", template.metadata.name))
+            self._template_users(template.metadata.name)
+
+    def template_gone(self, key: Key, uid: str) -> None:
+        """Its configs cannot work any more."""
+        self._views.templates.drop(key, uid)
+        self._template_users(key[1])
+
+    def config(self, body: Object) -> None:
+        """A config is to be reconciled, and the runs that waited for it."""
+        config = ProbeConfig.model_validate(body)
+        if self._views.configs.put(config):
+            self._add(Kind.CONFIG, (config.metadata.namespace, config.metadata.name))
+
+    def config_gone(self, key: Key, uid: str) -> None:
+        """Its runs go with it by ownership; nothing is planned for it any more."""
+        self._views.configs.drop(key, uid)
+        self._ctx.queue.forget((Kind.CONFIG, key))
+        self._add(Kind.RESULT, key)
+
+    def run(self, body: Object) -> None:
+        """A run is to be brought forward; a completed one counts in its config's answer."""
+        run = ProbeRun.model_validate(body)
+        if not self._views.runs.put(run):
+            return
+        namespace = run.metadata.namespace
+        self._add(Kind.RUN, (namespace, run.metadata.name))
+        if run.status.phase is Phase.COMPLETED and run.spec.config_ref is not None:
+            self._add(Kind.CONFIG, (namespace, run.spec.config_ref.name))
+
+    def run_gone(self, key: Key, uid: str) -> None:
+        """The config may start another one."""
+        run = self._views.runs.get(key)
+        self._views.runs.drop(key, uid)
+        self._runs.forget(uid)
+        if run is not None and run.spec.config_ref is not None and run.status.phase is not Phase.COMPLETED:
+            self._add(Kind.CONFIG, (key[0], run.spec.config_ref.name))
+
+    def result(self, body: Object) -> None:
+        """An answer was written, perhaps by somebody else's hand."""
+        result = read_result(body)
+        if self._views.results.put(result):
+            self._add(Kind.RESULT, (result.namespace, result.name))
+
+    def result_gone(self, key: Key, uid: str) -> None:
+        """An answer that was deleted by hand is written anew."""
+        self._views.results.drop(key, uid)
+        self._add(Kind.RESULT, key)
+
+    def pod(self, body: Object) -> None:
+        """A run's pod came further."""
+        pod = read_pod(body)
+        if self._views.pods.put(pod):
+            self._add(Kind.RUN, (pod.namespace, pod.run))
+
+    def pod_gone(self, key: Key, uid: str) -> None:
+        """A run lost its pod, or its name is free."""
+        pod = self._views.pods.get(key)
+        self._views.pods.drop(key, uid)
+        if pod is not None:
+            self._add(Kind.RUN, (pod.namespace, pod.run))
+
+    def namespace(self, body: Object) -> None:
+        """A namespace's labels decide which templates may be used in it."""
+        meta = body["metadata"]
+        before = self._views.namespaces.get(("", meta["name"]))
+        seen = NamespaceView(meta["name"], meta["uid"], int(meta["resourceVersion"]), dict(meta.get("labels") or {}))
+        if self._views.namespaces.put(seen) and before is not None and before.labels != seen.labels:
+            for config in self._views.configs:
+                if config.metadata.namespace == seen.name:
+                    self._add(Kind.CONFIG, (seen.name, config.metadata.name))
+
+    def namespace_gone(self, key: Key, uid: str) -> None:
+        """All in it is gone too, and told by its own events."""
+        self._views.namespaces.drop(key, uid)
+
+    def _template_users(self, name: str) -> None:
+        for config in self._views.configs.group(("", name)):
+            self._add(Kind.CONFIG, (config.metadata.namespace, config.metadata.name))
+
+    def _add(self, kind: Kind, key: Key) -> None:
+        self._ctx.queue.add((kind, key))

@@ -1,0 +1,81 @@
+"""What the intake needs of the rest of the operator, so that neither knows how the other is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, Protocol
+
+from probe_sdk.wire import Report
+
+
+@dataclass(frozen=True, slots=True)
+class PodIdentity:
+    """Whose token came with a request: the pod that the cluster bound it to."""
+
+    namespace: str
+    pod: str
+    pod_uid: str
+
+
+class Answer(Enum):
+    """What became of a report, as HTTP status and text."""
+
+    DURABLE = (200, "the report is recorded")
+    UNKNOWN_POD = (403, "the token's pod is not a probe of this operator, or is gone")
+    CONFLICT = (409, "another report came first; a run has one")
+    LATE = (410, "the run is over, or its deadline has passed")
+    UNAVAILABLE = (503, "the report could not be recorded now; send it again")
+
+    @property
+    def status(self) -> int:
+        """The HTTP status code."""
+        return self.value[0]
+
+    @property
+    def text(self) -> str:
+        """What the sender is told."""
+        return self.value[1]
+
+
+class Reports(Protocol):
+    """Where reports go."""
+
+    async def accept(self, who: PodIdentity, report: Report, received_at: datetime) -> Answer:
+        """Record a report; DURABLE only once the run's status is written."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that health depends on."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Health(Protocol):
+    """Whether the operator does its work."""
+
+    def live(self) -> tuple[Check, ...]:
+        """What a restart would mend."""
+        ...
+
+    def ready(self) -> tuple[Check, ...]:
+        """Whether reports can be taken."""
+        ...
+
+
+class KeySource(Protocol):
+    """Where the keys that tokens are checked against come from."""
+
+    async def jwks(self) -> Mapping[str, Any]:
+        """The cluster's JSON Web Key Set."""
+        ...
+
+    async def issuer(self) -> str:
+        """The issuer of the cluster's tokens."""
+        ...

@@ -1,0 +1,211 @@
+"""The port's adapter over the kubernetes library's asyncio client: its configuration and HTTP, on plain dicts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, ApiException, Configuration
+
+from kubeprobe.kube.port import ApiError, Object, Resource
+
+REQUEST_TIMEOUT_SECONDS = 30.0
+PAGE = 500
+
+JSON_PATCH = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+
+
+async def connect(kubeconfig: Path | None = None, context: str | None = None) -> Client:
+    """A client for the named kubeconfig and context, else for $KUBECONFIG, the pod's own cluster, or ~/.kube/config.
+
+    Raises:
+        ApiError: none of these is there or can be read; the message says which was tried.
+    """
+    configuration = Configuration()
+    named = kubeconfig is not None or context is not None or "KUBECONFIG" in os.environ
+    try:
+        if not named and os.environ.get("KUBERNETES_SERVICE_HOST"):
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        else:
+            await config.load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=str(kubeconfig) if kubeconfig else None,
+                context=context,
+                client_configuration=configuration,
+            )
+    except (config.ConfigException, OSError) as error:
+        raise ApiError(0, "NoCluster", f"no cluster is configured: {error}; set KUBECONFIG or --kubeconfig") from error
+    return Client(configuration)
+
+
+class Client:
+    """`kubeprobe.kube.port.Api` over one connection pool. Close it, or use it as an async context manager."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._client = ApiClient(configuration)
+        self._client.user_agent = f"kubeprobe/{version('kubeprobe')}"
+
+    @property
+    def host(self) -> str:
+        """The API server's address."""
+        return str(self._client.configuration.host)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
+        """See `Api.get`."""
+        return await self._request("GET", resource.path(namespace, name))
+
+    async def raw(self, path: str) -> Object:
+        """See `Api.raw`."""
+        return await self._request("GET", path)
+
+    async def list(
+        self, resource: Resource, namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""
+    ) -> AsyncIterator[Object]:
+        """See `Api.list`."""
+        async for page in self._pages(resource.path(namespace), label_selector, field_selector):
+            for item in page.get("items") or ():
+                yield item
+
+    def pages(self, resource: Resource, *, label_selector: str = "") -> AsyncIterator[Object]:
+        """See `Api.pages`."""
+        return self._pages(resource.path(None), label_selector, "")
+
+    async def watch(
+        self, resource: Resource, version: str, *, label_selector: str = "", timeout_seconds: int
+    ) -> AsyncIterator[Object]:
+        """See `Api.watch`."""
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "labelSelector": label_selector,
+            "timeoutSeconds": str(timeout_seconds),
+        }
+        # The server's bookmarks come every minute; a watch that is silent for longer than this hangs.
+        total = timeout_seconds + REQUEST_TIMEOUT_SECONDS
+        response = await self._send("GET", resource.path(None), query=query, timeout_seconds=total)
+        try:
+            async for line in response.content:
+                yield json.loads(line)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise _absent(self.host, error) from error
+        finally:
+            response.close()
+
+    async def _pages(self, path: str, label_selector: str, field_selector: str) -> AsyncIterator[Object]:
+        query = {"limit": str(PAGE), "labelSelector": label_selector, "fieldSelector": field_selector}
+        while True:
+            page = await self._request("GET", path, query=query)
+            yield page
+            query["continue"] = page.get("metadata", {}).get("continue") or ""
+            if not query["continue"]:
+                return
+
+    async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
+        """See `Api.create`."""
+        return await self._request("POST", resource.path(namespace), body=body)
+
+    async def merge_patch(
+        self, resource: Resource, namespace: str | None, name: str, body: Object, *, subresource: str | None = None
+    ) -> Object:
+        """See `Api.merge_patch`."""
+        path = resource.path(namespace, name, subresource)
+        return await self._request("PATCH", path, body=body, content_type=MERGE_PATCH)
+
+    async def delete(
+        self, resource: Resource, namespace: str | None, name: str, *, uid: str, grace_seconds: int | None = None
+    ) -> None:
+        """See `Api.delete`."""
+        options: Object = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        try:
+            await self._request("DELETE", resource.path(namespace, name), body=options)
+        except ApiError as error:
+            # 409: another object has the name by now; the one that was meant is gone.
+            if not (error.not_found or error.conflict):
+                raise
+
+    async def delete_collection(self, resource: Resource, namespace: str, *, label_selector: str) -> None:
+        """See `Api.delete_collection`."""
+        options = {"propagationPolicy": "Background"}
+        await self._request("DELETE", resource.path(namespace), query={"labelSelector": label_selector}, body=options)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = JSON_PATCH,
+    ) -> Object:
+        response = await self._send(method, path, query=query, body=body, content_type=content_type)
+        try:
+            payload = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _absent(self.host, error) from error
+        decoded: Object = json.loads(payload) if payload else {}
+        return decoded
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = JSON_PATCH,
+        timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+    ) -> aiohttp.ClientResponse:
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        pairs = [(key, value) for key, value in (query or {}).items() if value]
+        try:
+            verb, url, headers, _, _ = await self._client.param_serialize(
+                method, path, header_params=headers, query_params=pairs, auth_settings=["BearerToken"]
+            )
+            timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+            answer = await self._client.call_api(verb, url, headers, body=body, _request_timeout=timeout)
+            response: aiohttp.ClientResponse = answer.response
+            if response.status >= 400:
+                raise _refusal(response.status, await response.read(), response.headers.get("Retry-After"))
+        except (aiohttp.ClientError, TimeoutError, OSError, ApiException) as error:
+            raise _absent(self.host, error) from error
+        return response
+
+
+def _refusal(status: int, payload: bytes, retry_after: str | None) -> ApiError:
+    try:
+        answer: dict[str, Any] = json.loads(payload)
+    except ValueError:
+        answer = {}
+    return ApiError(
+        status=status,
+        reason=str(answer.get("reason") or status),
+        message=str(answer.get("message") or payload[:200].decode(errors="replace")),
+        retry_after_seconds=float(retry_after) if retry_after and retry_after.isdigit() else None,
+        details=answer.get("details") or {},
+    )
+
+
+def _absent(host: str, error: BaseException) -> ApiError:
+    timed_out = isinstance(error, asyncio.TimeoutError)
+    why = f"no answer within {REQUEST_TIMEOUT_SECONDS:g}s" if timed_out else str(error) or type(error).__name__
+    return ApiError(0, "Unreachable", f"the API server at {host} did not answer: {why}")

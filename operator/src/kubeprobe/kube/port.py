@@ -1,0 +1,132 @@
+"""The small port through which everything in kubeprobe speaks to the API server: plain dicts in, plain dicts out.
+
+Generated models would cost several times the CPU and memory of the dicts, and every object that matters has a model in
+`kubeprobe.api` already. Behind the port stands one adapter (`kubeprobe.kube.client`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from kubeprobe.api import GROUP, VERSION
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind of object as the API server's paths name it."""
+
+    group: str
+    version: str
+    plural: str
+
+    def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
+        """The URL path of the collection, of one object, or of one object's subresource."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        parts = [root]
+        if namespace:
+            parts.append(f"namespaces/{namespace}")
+        parts.append(self.plural)
+        parts.extend(part for part in (name, subresource) if part)
+        return "/".join(parts)
+
+
+TEMPLATES = Resource(GROUP, VERSION, "probetemplates")
+CONFIGS = Resource(GROUP, VERSION, "probeconfigs")
+RUNS = Resource(GROUP, VERSION, "proberuns")
+RESULTS = Resource(GROUP, VERSION, "proberesults")
+PODS = Resource("", "v1", "pods")
+NAMESPACES = Resource("", "v1", "namespaces")
+NODES = Resource("", "v1", "nodes")
+SERVICES = Resource("", "v1", "services")
+EVENTS = Resource("", "v1", "events")
+
+
+@dataclass(eq=False)
+class ApiError(Exception):
+    """The API server's refusal, or its absence (status 0)."""
+
+    status: int
+    reason: str
+    message: str
+    retry_after_seconds: float | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.message or self.reason
+
+    @property
+    def not_found(self) -> bool:
+        """The object, or its namespace, is not there."""
+        return self.status == 404
+
+    @property
+    def already_exists(self) -> bool:
+        """An object of this name is there already."""
+        return self.status == 409 and self.reason == "AlreadyExists"
+
+    @property
+    def conflict(self) -> bool:
+        """Somebody else wrote the object since it was read."""
+        return self.status == 409 and self.reason != "AlreadyExists"
+
+    @property
+    def namespace_terminating(self) -> bool:
+        """Nothing can be created there any more."""
+        return self.status == 403 and "because it is being terminated" in self.message
+
+    @property
+    def passing(self) -> bool:
+        """Whether trying the same again later is sensible: no answer, throttled, or the server's own trouble."""
+        return self.status in (0, 429) or self.status >= 500
+
+
+class Api(Protocol):
+    """What kubeprobe asks of an API server. Every method raises `ApiError`."""
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
+        """One object."""
+        ...
+
+    async def raw(self, path: str) -> Object:
+        """The JSON document at a path that is not a resource, such as the key set of service account tokens."""
+        ...
+
+    def list(
+        self, resource: Resource, namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""
+    ) -> AsyncIterator[Object]:
+        """All objects, read in pages of 500."""
+        ...
+
+    def pages(self, resource: Resource, *, label_selector: str = "") -> AsyncIterator[Object]:
+        """All objects of a resource in all namespaces, as the server's own list objects of up to 500 items."""
+        ...
+
+    def watch(
+        self, resource: Resource, version: str, *, label_selector: str = "", timeout_seconds: int
+    ) -> AsyncIterator[Object]:
+        """The changes since a resourceVersion, as watch events, bookmarks among them, until the server ends it."""
+        ...
+
+    async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
+        """A new object, as the server stored it."""
+        ...
+
+    async def merge_patch(
+        self, resource: Resource, namespace: str | None, name: str, body: Object, *, subresource: str | None = None
+    ) -> Object:
+        """JSON merge patch (RFC 7386): null deletes a field, lists are replaced whole."""
+        ...
+
+    async def delete(
+        self, resource: Resource, namespace: str | None, name: str, *, uid: str, grace_seconds: int | None = None
+    ) -> None:
+        """Delete the object of this uid in the background; one that is gone already is no error."""
+        ...
+
+    async def delete_collection(self, resource: Resource, namespace: str, *, label_selector: str) -> None:
+        """Delete all objects that a selector matches, in one request."""
+        ...

@@ -1,0 +1,147 @@
+"""Keeps somebody informed of every object of one resource: list once, then watch, and list again when a watch is lost.
+
+After a new listing, objects that went away unseen are told as gone: a watch that was broken for a while must not leave
+ghosts behind. (kopf was tried for this work; docs/decisions/0001 has the figures.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from kubeprobe.kube.port import Api, ApiError, Object, Resource
+
+logger = logging.getLogger("kubeprobe.watch")
+
+WATCH_SECONDS = (240, 360)
+"""The server ends a watch after a time between these, so that many watches do not end together."""
+FIRST_RETRY_SECONDS = 0.2
+LONGEST_RETRY_SECONDS = 10.0
+YIELD_EVERY = 200
+"""Objects of a listing between two turns of the event loop: a long listing must not stop everything else."""
+
+Key = tuple[str, str]
+
+
+class Sink(Protocol):
+    """Who is informed."""
+
+    def observe(self, body: Object) -> None:
+        """An object as it is now."""
+        ...
+
+    def forget(self, key: Key, uid: str) -> None:
+        """An object that is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What is watched, and for whom."""
+
+    resource: Resource
+    sink: Sink
+    label_selector: str = ""
+
+
+class Reflector:
+    """Runs one feed. `listed` is set after the first complete listing; `heard_at` says when the server last spoke.
+
+    Args:
+        clock: seconds that only go forward, such as `time.monotonic`.
+        sleep: waits for so many seconds, such as `asyncio.sleep`.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        feed: Feed,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._api = api
+        self._feed = feed
+        self._clock = clock
+        self._sleep = sleep
+        self._known: dict[Key, str] = {}
+        self.listed = asyncio.Event()
+        self.heard_at = clock()
+
+    async def run(self) -> None:
+        """List and watch, for ever."""
+        failures, version = 0, ""
+        while True:
+            try:
+                if not version:
+                    version = await self._list()
+                version = await self._watch(version)
+                failures = 0
+            except ApiError as error:
+                failures += 1
+                logger.warning("%s: %s", self._feed.resource.plural, error)
+                if error.status == 410:
+                    version = ""
+                delay = min(FIRST_RETRY_SECONDS * 2.0 ** (failures - 1), LONGEST_RETRY_SECONDS)
+                await self._sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing
+
+    async def _list(self) -> str:
+        before, self._known = self._known, {}
+        version, count = "", 0
+        try:
+            async for page in self._api.pages(self._feed.resource, label_selector=self._feed.label_selector):
+                self.heard_at = self._clock()
+                version = page["metadata"]["resourceVersion"]
+                for body in page.get("items") or ():
+                    self._observe(body)
+                    count += 1
+                    if count % YIELD_EVERY == 0:
+                        await asyncio.sleep(0)
+        except ApiError:
+            self._known = before | self._known
+            raise
+        for key, uid in before.items():
+            if self._known.get(key) != uid:
+                self._feed.sink.forget(key, uid)
+        self.listed.set()
+        return version
+
+    async def _watch(self, version: str) -> str:
+        """Follow the changes since a version until the server ends the watch; the version to go on from."""
+        seconds = random.randint(*WATCH_SECONDS)  # noqa: S311 - spreads load, guards nothing
+        changes = self._api.watch(
+            self._feed.resource, version, label_selector=self._feed.label_selector, timeout_seconds=seconds
+        )
+        async for change in changes:
+            self.heard_at = self._clock()
+            body = change["object"]
+            if change["type"] == "ERROR":
+                if body.get("code") == 410:
+                    return ""
+                raise ApiError(body.get("code") or 0, body.get("reason") or "", body.get("message") or "watch error")
+            version = body["metadata"]["resourceVersion"]
+            if change["type"] == "DELETED":
+                self._forget(body)
+            elif change["type"] != "BOOKMARK":
+                self._observe(body)
+        return version
+
+    def _observe(self, body: Object) -> None:
+        meta = body["metadata"]
+        key = (meta.get("namespace") or "", meta["name"])
+        self._known[key] = meta["uid"]
+        try:
+            self._feed.sink.observe(body)
+        except ValueError as error:
+            # A schema that let this through is older or newer than this program; the others are not to suffer.
+            logger.error("%s %s/%s cannot be read: %s", self._feed.resource.plural, *key, error)
+
+    def _forget(self, body: Object) -> None:
+        meta = body["metadata"]
+        key = (meta.get("namespace") or "", meta["name"])
+        if self._known.get(key) == meta["uid"]:
+            del self._known[key]
+        self._feed.sink.forget(key, meta["uid"])

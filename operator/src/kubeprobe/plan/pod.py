@@ -1,0 +1,174 @@
+"""The pod of a run: restricted by default, with a token of its own, and all it has to know in its environment."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from kubeprobe.api import API_VERSION, ProbeRun
+from kubeprobe.plan.pod_view import CONTAINER, DEADLINE_ANNOTATION, STARTED_ANNOTATION
+from kubeprobe.plan.resolve import Work
+from probe_sdk import wire
+
+TOKEN_DIRECTORY = "/var/run/secrets/kubeprobe"  # noqa: S105 - a path, not a secret
+TOKEN_LIFETIME_SECONDS = 3600
+USER_ID = 65532
+KILL_MARGIN_SECONDS = 10.0
+"""How long after its deadline the kubelet ends a probe that hangs: late enough for its last words."""
+GRACE_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the operator knows of itself and a pod has to be told."""
+
+    intake_url: str
+
+
+def build_pod(run: ProbeRun, work: Work, site: Site, now: datetime) -> dict[str, Any]:
+    """The manifest of the pod that executes a run, started now."""
+    deadline = now + timedelta(seconds=work.timeout_seconds)
+    overrides = work.overrides
+    labels = {
+        **overrides.labels,
+        wire.LABEL_RUN: run.metadata.name,
+        wire.LABEL_MANAGED: wire.MANAGED_BY,
+        **({wire.LABEL_CONFIG: work.config_name} if work.config_name else {}),
+    }
+    annotations = {
+        **overrides.annotations,
+        STARTED_ANNOTATION: now.isoformat(),
+        DEADLINE_ANNOTATION: deadline.isoformat(),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": run.metadata.name,
+            "namespace": run.metadata.namespace,
+            "labels": labels,
+            "annotations": annotations,
+            "ownerReferences": [owner(run)],
+        },
+        "spec": _pod_spec(run, work, site, deadline),
+    }
+
+
+def owner(run: ProbeRun) -> dict[str, Any]:
+    """The owner reference of what belongs to a run."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "ProbeRun",
+        "name": run.metadata.name,
+        "uid": run.metadata.uid,
+        "controller": True,
+    }
+
+
+def _pod_spec(run: ProbeRun, work: Work, site: Site, deadline: datetime) -> dict[str, Any]:
+    template, overrides = work.template.spec, work.overrides
+    account = overrides.service_account_name or template.service_account_name
+    spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "enableServiceLinks": False,
+        "automountServiceAccountToken": bool(account),
+        "activeDeadlineSeconds": math.ceil(work.timeout_seconds + KILL_MARGIN_SECONDS),
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER_ID,
+            "runAsGroup": USER_ID,
+            "fsGroup": USER_ID,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(run, work, site, deadline)],
+        "volumes": [
+            _token_volume(),
+            {"name": "tmp", "emptyDir": {}},
+            *_dump(template.volumes),
+            *_dump(overrides.volumes),
+        ],
+    }
+    if account:
+        spec["serviceAccountName"] = account
+    if overrides.node_selector:
+        spec["nodeSelector"] = dict(overrides.node_selector)
+    if overrides.tolerations:
+        spec["tolerations"] = _dump(overrides.tolerations)
+    return spec
+
+
+def _container(run: ProbeRun, work: Work, site: Site, deadline: datetime) -> dict[str, Any]:
+    template, overrides = work.template.spec, work.overrides
+    resources = overrides.resources or template.resources
+    container: dict[str, Any] = {
+        "name": CONTAINER,
+        "image": template.image,
+        "imagePullPolicy": template.image_pull_policy,
+        "env": [*_environment(run, work, site, deadline), *_dump(template.env), *_dump(overrides.env)],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "kubeprobe-token", "mountPath": TOKEN_DIRECTORY, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
+            *_dump(template.volume_mounts),
+            *_dump(overrides.volume_mounts),
+        ],
+    }
+    if template.command:
+        container["command"] = list(template.command)
+    if template.args:
+        container["args"] = list(template.args)
+    if resources is not None:
+        container["resources"] = resources.model_dump(by_alias=True, exclude_none=True, mode="json")
+    return container
+
+
+def _environment(run: ProbeRun, work: Work, site: Site, deadline: datetime) -> Iterator[dict[str, Any]]:
+    known = {
+        wire.ENV_URL: site.intake_url,
+        wire.ENV_TOKEN_FILE: f"{TOKEN_DIRECTORY}/token",
+        wire.ENV_RUN: run.metadata.name,
+        wire.ENV_RUN_UID: run.metadata.uid,
+        wire.ENV_CONFIG: work.config_name,
+        wire.ENV_NAMESPACE: run.metadata.namespace,
+        wire.ENV_DEADLINE: deadline.isoformat(),
+        wire.ENV_PARAMS: json.dumps(work.params, separators=(",", ":")),
+    }
+    yield from ({"name": name, "value": value} for name, value in known.items())
+    yield {"name": wire.ENV_NODE, "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    yield {"name": wire.ENV_POD, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    yield from ({"name": name, "value": value} for name, value in param_environment(work.params).items())
+
+
+def param_environment(params: Mapping[str, Any]) -> dict[str, str]:
+    """One PARAM_NAME for each scalar parameter, so that a command line can use $(PARAM_NAME) without an SDK."""
+    return {
+        f"PARAM_{re.sub(r'(?<=[a-z0-9])(?=[A-Z])|-', '_', name).upper()}": _plain(value)
+        for name, value in params.items()
+        if isinstance(value, str | int | float | bool)
+    }
+
+
+def _plain(value: str | float | bool) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _token_volume() -> dict[str, Any]:
+    token = {"audience": wire.AUDIENCE, "expirationSeconds": TOKEN_LIFETIME_SECONDS, "path": "token"}
+    return {"name": "kubeprobe-token", "projected": {"sources": [{"serviceAccountToken": token}]}}
+
+
+def _dump(models: tuple[Any, ...]) -> list[dict[str, Any]]:
+    return [model.model_dump(by_alias=True, exclude_none=True, mode="json") for model in models]

@@ -1,0 +1,188 @@
+"""The answer now for one ProbeConfig, folded from its runs' outcomes, and when that answer is worth a write.
+
+A run counts once: the answer remembers the last run that it has counted, and runs complete in order. What changes the
+answer is written at once; that it still stands, at most every five minutes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kubeprobe.api import (
+    Condition,
+    Consecutive,
+    LastRun,
+    Outcome,
+    Phase,
+    ProbeConfig,
+    ProbeResultStatus,
+    ProbeRun,
+    Thresholds,
+    Verdict,
+    set_condition,
+)
+from kubeprobe.plan.window import decode
+
+HISTORY = 10
+HEARTBEAT_SECONDS = 300.0
+PENDING = "Pending"
+NUMBERS = re.compile(r"\d+(\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPlan:
+    """The answer now, and whether and when it is written."""
+
+    status: ProbeResultStatus
+    write: bool
+    turned: bool
+    """The verdict is another one than before."""
+    wake_at: datetime | None
+
+
+def pending(config: ProbeConfig, now: datetime) -> ProbeResultStatus:
+    """The answer before the first run: not known, and nothing to be alarmed about."""
+    return _with_condition(
+        ProbeResultStatus(
+            verdict=Verdict.UNKNOWN,
+            since=now,
+            reason=PENDING,
+            message="no run has completed yet",
+            severity=config.spec.severity,
+        ),
+        now,
+    )
+
+
+def fold(before: ProbeResultStatus, config: ProbeConfig, runs: Iterable[ProbeRun], now: datetime) -> ProbeResultStatus:
+    """The answer with all completed runs counted that it had not counted yet."""
+    mark = _mark(before)
+    fresh = sorted(
+        (run for run in runs if run.status.phase is Phase.COMPLETED and run.status.finished_at is not None),
+        key=_order,
+    )
+    status = before
+    for run in fresh:
+        if mark is None or _order(run) > mark:
+            status = _count(status, run, config.spec.thresholds)
+    status = status.model_copy(
+        update={"severity": config.spec.severity, "observed_generation": config.metadata.generation}
+    )
+    windows = tuple(window.until(now) for window in decode(status.digests))
+    return status.model_copy(
+        update={
+            "digests": tuple(window.encode() for window in windows),
+            "window": tuple(window.summary() for window in windows),
+        }
+    )
+
+
+def plan_write(
+    written: ProbeResultStatus | None, written_at: datetime | None, current: ProbeResultStatus, now: datetime
+) -> ResultPlan:
+    """Whether the answer is written now.
+
+    Args:
+        written: what stands in the API server; None when there is no ProbeResult.
+        written_at: when that was written by this process; None when it was not.
+        current: the answer now.
+        now: the time.
+    """
+    turned = written is not None and written.verdict is not current.verdict
+    if written is None or _answer(written) != _answer(current):
+        return ResultPlan(current, write=True, turned=turned, wake_at=None)
+    if written == current:
+        return ResultPlan(current, write=False, turned=False, wake_at=None)
+    due = written_at + timedelta(seconds=HEARTBEAT_SECONDS) if written_at else now
+    if now >= due:
+        return ResultPlan(current, write=True, turned=False, wake_at=None)
+    return ResultPlan(current, write=False, turned=False, wake_at=due)
+
+
+def _answer(status: ProbeResultStatus) -> tuple[object, ...]:
+    """What a reader would call another answer; the numbers in a message change with every run and are none."""
+    return (status.verdict, status.reason, NUMBERS.sub("#", status.message), status.severity)
+
+
+def _count(status: ProbeResultStatus, run: ProbeRun, thresholds: Thresholds) -> ProbeResultStatus:
+    ended = run.status
+    assert ended.finished_at is not None
+    verdict = ended.verdict or Verdict.UNKNOWN
+    streak = _streak(status.consecutive, verdict)
+    outcome = Outcome(
+        run=run.metadata.name,
+        verdict=verdict,
+        reason=ended.reason,
+        message=ended.message,
+        at=ended.finished_at,
+        duration_seconds=ended.duration_seconds,
+        node=ended.node,
+    )
+    windows = (window.add(ended.finished_at, verdict, ended.duration_seconds) for window in decode(status.digests))
+    counted = status.model_copy(
+        update={
+            "consecutive": streak,
+            "digests": tuple(window.encode() for window in windows),
+            "history": (outcome, *status.history)[:HISTORY],
+            "last_run": LastRun(
+                name=run.metadata.name,
+                slot=run.spec.trigger.slot or (status.last_run.slot if status.last_run else None),
+                finished_at=ended.finished_at,
+            ),
+        }
+    )
+    return _turn(counted, outcome, streak, thresholds)
+
+
+def _streak(before: Consecutive, verdict: Verdict) -> Consecutive:
+    """An Unknown run neither continues nor breaks what is known of the target; it counts by itself."""
+    if verdict is Verdict.UNKNOWN:
+        return Consecutive(passed=before.passed, failed=before.failed, unknown=before.unknown + 1)
+    if verdict is Verdict.PASSED:
+        return Consecutive(passed=before.passed + 1, failed=0, unknown=0)
+    return Consecutive(passed=0, failed=before.failed + 1, unknown=0)
+
+
+def _turn(
+    status: ProbeResultStatus, outcome: Outcome, streak: Consecutive, thresholds: Thresholds
+) -> ProbeResultStatus:
+    needed = {
+        Verdict.PASSED: (streak.passed, thresholds.successes),
+        Verdict.FAILED: (streak.failed, thresholds.failures),
+        Verdict.UNKNOWN: (streak.unknown, thresholds.failures),
+    }
+    have, enough = needed[outcome.verdict]
+    if have < enough:
+        return status
+    turned = status.verdict is not outcome.verdict
+    return _with_condition(
+        status.model_copy(
+            update={
+                "verdict": outcome.verdict,
+                "since": outcome.at if turned else status.since,
+                "reason": outcome.reason,
+                "message": outcome.message,
+            }
+        ),
+        outcome.at,
+    )
+
+
+def _with_condition(status: ProbeResultStatus, now: datetime) -> ProbeResultStatus:
+    healthy = {Verdict.PASSED: "True", Verdict.FAILED: "False", Verdict.UNKNOWN: "Unknown"}[status.verdict]
+    condition = Condition(
+        type="Healthy", status=healthy, reason=status.reason, message=status.message, last_transition_time=now
+    )
+    return status.model_copy(update={"conditions": set_condition(status.conditions, condition, now)})
+
+
+def _mark(status: ProbeResultStatus) -> tuple[datetime, str] | None:
+    return (status.last_run.finished_at, status.last_run.name) if status.last_run else None
+
+
+def _order(run: ProbeRun) -> tuple[datetime, str]:
+    assert run.status.finished_at is not None
+    return (run.status.finished_at, run.metadata.name)
