@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from kubeprobe.cli.crds import crds
+from kubeprobe.cli.operator import operator
+from kubeprobe.cli.run import run
 from kubeprobe.cli.validate import validate
 
 app = typer.Typer(
@@ -15,6 +17,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command()(crds)
+app.command()(operator)
+app.command()(run)
 app.command()(validate)
 
 

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 import uvloop
 
-from kubeprobe.control.operator import Operator, Settings
 from kubeprobe.kube.client import Client, connect
 from kubeprobe.kube.port import SERVICES, ApiError
 
@@ -46,6 +45,9 @@ def operator(
 
 
 async def _run(intake_url: str, intake_service: str, host: str, port: int, kubeconfig: Path | None) -> None:
+    # Only here: the other commands are not to wait for what a server needs.
+    from kubeprobe.control.operator import Operator, Settings
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
