@@ -152,7 +152,7 @@ class ProbeConfig(ApiModel):
 
     crd: ClassVar[Crd] = Crd(
         plural="probeconfigs",
-        short_names=("pc",),
+        short_names=("pcfg",),  # pc is PriorityClass, which would win and warn everybody in the cluster
         namespaced=True,
         columns=(
             Column("Mode", ".spec.mode"),

@@ -13,6 +13,10 @@ from typing import Any
 from kubeprobe.api.structural import PRESERVE, Schema
 
 
+LIKENESS = 0.7
+"""How much of two names must agree before one is suggested for the other."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake: the field, and what is wrong with the way out."""
@@ -33,7 +37,7 @@ def strip(schema: Schema, value: Any, path: str, tell: Callable[[Problem], None]
         path: where it stands.
         tell: takes what was found: unknown fields, and two items of a list that must differ.
     """
-    if isinstance(value, dict):
+    if isinstance(value, dict) and schema.get("type") == "object":
         return _strip_object(schema, value, path, tell)
     if isinstance(value, list) and "items" in schema:
         _tell_twins(schema, value, path, tell)
@@ -53,7 +57,7 @@ def _strip_object(schema: Schema, value: dict[str, Any], path: str, tell: Callab
             kept[name] = strip(schema["additionalProperties"], part, where, tell)
         elif schema.get(PRESERVE):
             kept[name] = part
-        elif schema.get("type") == "object":
+        else:
             tell(Problem(where, f"there is no such field; {suggestion(name, known)}"))
     return kept
 
@@ -61,7 +65,9 @@ def _strip_object(schema: Schema, value: dict[str, Any], path: str, tell: Callab
 def suggestion(name: str, known: Iterable[str]) -> str:
     """The way out for a name that is not among those that are known."""
     names = sorted(known)
-    close = get_close_matches(name, names, n=1) or [one for one in names if one.lower() == name.lower()]
+    close = get_close_matches(name, names, n=1, cutoff=LIKENESS) or [
+        one for one in names if one.lower() == name.lower()
+    ]
     return f"did you mean {close[0]}?" if close else f"known here: {', '.join(names)}"
 
 

@@ -137,7 +137,7 @@ class ProbeTemplate(ApiModel):
             Column("Image", ".spec.image"),
             Column("Modes", ".spec.modes"),
             Column("Timeout", ".spec.timeout"),
-            Column("Delivery", ".spec.deliveryFailure", priority=1),
+            Column("Delivery", ".spec.deliveryFailure"),
             Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
             Column("Age", ".metadata.creationTimestamp", "date"),
         ),
