@@ -51,24 +51,19 @@ def _together(
     if isinstance(model, ProbeConfig) and model.spec.schedule and (wrong := schedule_error(model.spec.schedule)):
         errors.append(wrong)
     note = alone.note
-    reference = model.spec.template_ref if isinstance(model, ProbeConfig | ProbeRun) else None
-    if reference is not None:
-        template = templates.get(reference.name)
-        if template is None:
-            note = f"params not checked: ProbeTemplate {reference.name} is not among the files"
+    if isinstance(model, ProbeConfig | ProbeRun) and model.spec.template_ref is not None:
+        name = model.spec.template_ref.name
+        if name in templates:
+            errors += _against(model, templates[name])
         else:
-            errors += _against(model, template)
+            note = f"params not checked: ProbeTemplate {name} is not among the files"
     return Finding(document, tuple(dict.fromkeys(errors)), note, alone.skipped)
 
 
-def _against(model: Kind | None, template: ProbeTemplate) -> Iterator[str]:
+def _against(model: ProbeConfig | ProbeRun, template: ProbeTemplate) -> Iterator[str]:
     """What the operator would say; in which namespaces a template may be used is the cluster's to know."""
     spec = template.spec.model_copy(update={"allowed_namespaces": LabelSelector()})
     usable = template.model_copy(update={"spec": spec})
-    found = None
-    if isinstance(model, ProbeConfig):
-        found = of_config(model, usable, None)
-    elif isinstance(model, ProbeRun):
-        found = of_run(model, None, usable, None)
+    found = of_config(model, usable, None) if isinstance(model, ProbeConfig) else of_run(model, None, usable, None)
     if isinstance(found, Mistake):
         yield found.message

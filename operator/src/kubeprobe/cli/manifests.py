@@ -12,6 +12,7 @@ import yaml
 
 SUFFIXES = (".yaml", ".yml", ".json")
 TIMESTAMP = "tag:yaml.org,2002:timestamp"
+MERGE = "tag:yaml.org,2002:merge"
 STDIN = "-"
 
 
@@ -55,12 +56,14 @@ class _Loader(yaml.SafeLoader):
         """A mapping whose keys are text and differ."""
         seen: set[str] = set()
         for key_node, _ in node.value:
+            if key_node.tag == MERGE:
+                continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} is not text: put it in quotes", key_node.start_mark
                 )
-            if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
+            if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} stands twice: remove one", key_node.start_mark
                 )

@@ -39,7 +39,7 @@ def operator(
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         uvloop.run(_run(intake_url, intake_service, host, port, kubeconfig))
-    except ApiError as error:
+    except (ApiError, OSError) as error:
         typer.echo(f"kubeprobe operator: {error}", err=True)
         raise typer.Exit(1) from error
 

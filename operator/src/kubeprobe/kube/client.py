@@ -175,7 +175,8 @@ class Client:
         content_type: str = JSON_PATCH,
         timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
     ) -> aiohttp.ClientResponse:
-        headers = {"Accept": "application/json", "Content-Type": content_type}
+        # The key set of tokens has a media type of its own.
+        headers = {"Accept": "application/json, */*;q=0.5", "Content-Type": content_type}
         pairs = [(key, value) for key, value in (query or {}).items() if value]
         try:
             verb, url, headers, _, _ = await self._client.param_serialize(

@@ -21,6 +21,8 @@ WATCH_SECONDS = (240, 360)
 """The server ends a watch after a time between these, so that many watches do not end together."""
 FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 10.0
+FAILURES_TO_LIST = 3
+"""A version that cannot be watched so often may be of the past: an etcd restored from a backup counts from before."""
 YIELD_EVERY = 200
 """Objects of a listing between two turns of the event loop: a long listing must not stop everything else."""
 
@@ -83,7 +85,7 @@ class Reflector:
             except ApiError as error:
                 failures += 1
                 logger.warning("%s: %s", self._feed.resource.plural, error)
-                if error.status == 410:
+                if error.status == 410 or failures >= FAILURES_TO_LIST:
                     version = ""
                 delay = min(FIRST_RETRY_SECONDS * 2.0 ** (failures - 1), LONGEST_RETRY_SECONDS)
                 await self._sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing

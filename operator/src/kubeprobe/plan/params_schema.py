@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
 
 ROOT: Final = "spec.params"
 TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
@@ -29,13 +30,15 @@ def problems(schema: Mapping[str, Any]) -> Iterator[str]:
     if schema.get("type", "object") != "object":
         yield f"{ROOT}.type: parameters have names: write 'type: object', and the parameters under 'properties'"
         return
-    words = list(_words(schema, ROOT))
-    yield from words
-    if words:
-        return
-    for error in META.iter_errors(translate(schema)):
-        path = ".".join([ROOT, *map(str, error.absolute_path)])
-        yield f"{path}: {error.message}; write an OpenAPI v3 schema here"
+    words = tuple(_words(schema, ROOT))
+    yield from words or dict.fromkeys(_unfit(error) for error in META.iter_errors(translate(schema)))
+
+
+def _unfit(error: ValidationError) -> str:
+    path = ROOT
+    for step in error.absolute_path:
+        path = item_path(path, step)
+    return f"{path}: {error.message}; write an OpenAPI v3 schema here"
 
 
 def _words(schema: Mapping[str, Any], path: str) -> Iterator[str]:
@@ -52,7 +55,10 @@ def _words(schema: Mapping[str, Any], path: str) -> Iterator[str]:
         yield f"{path}.type: {kind!r} is not a type; use one of {', '.join(TYPES[:-1])}"
     yield from _pattern(schema.get("pattern"), path)
     for inner, place in _inside(schema, path):
-        yield from _words(inner, place)
+        if isinstance(inner, Mapping):
+            yield from _words(inner, place)
+        else:
+            yield f"{place}: {inner!r} is not a schema; write one such as {{type: string}}"
 
 
 def _pattern(pattern: object, path: str) -> Iterator[str]:
@@ -63,18 +69,20 @@ def _pattern(pattern: object, path: str) -> Iterator[str]:
             yield f"{path}.pattern: {pattern!r} is not a regular expression ({error}); correct it"
 
 
-def _inside(schema: Mapping[str, Any], path: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """The schemas directly inside a schema; what is none is left to the metaschema to refuse."""
-    found: list[tuple[Any, str]] = []
+def _inside(schema: Mapping[str, Any], path: str) -> Iterator[tuple[Any, str]]:
+    """What has to be a schema itself, directly inside a schema."""
     properties = schema.get("properties")
     if isinstance(properties, Mapping):
-        found += [(part, f"{path}.properties.{name}") for name, part in properties.items()]
-    found += [(schema[word], f"{path}.{word}") for word in ("items", "additionalProperties", "not") if word in schema]
+        yield from ((part, f"{path}.properties.{name}") for name, part in properties.items())
+    for word in ("items", "not"):
+        if word in schema:
+            yield schema[word], f"{path}.{word}"
+    if not isinstance(schema.get("additionalProperties", True), bool):
+        yield schema["additionalProperties"], f"{path}.additionalProperties"
     for word in BRANCHES:
         branches = schema.get(word)
         if isinstance(branches, list):
-            found += [(part, f"{path}.{word}[{index}]") for index, part in enumerate(branches)]
-    yield from ((part, place) for part, place in found if isinstance(part, Mapping))
+            yield from ((part, f"{path}.{word}[{index}]") for index, part in enumerate(branches))
 
 
 def translate(schema: Mapping[str, Any], *, branch: bool = False) -> dict[str, Any]:
