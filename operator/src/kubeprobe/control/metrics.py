@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from kubeprobe.control.view import Views
 
 DELIVERY_BUCKETS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class VerdictCollector(Collector):
+    """Every config's verdict, read from the views when it is asked for: thousands of gauges would only fill memory."""
+
+    def __init__(self, views: Views) -> None:
+        self._views = views
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """One series for each config, labelled with its verdict."""
+        family = GaugeMetricFamily(
+            "kubeprobe_verdict",
+            "1, labelled with the verdict that a config has as last written.",
+            labels=("namespace", "config", "severity", "verdict"),
+        )
+        for result in self._views.results:
+            family.add_metric((result.namespace, result.name, result.severity, result.verdict), 1)
+        yield family
 
 
 class Metrics:
     """All metrics of the operator, on a registry of its own."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, views: Views) -> None:
         self.registry = registry
         self.runs = Counter(
             "kubeprobe_runs", "Runs completed, by verdict and source.", ["verdict", "source"], registry=registry
         )
-        self.verdict = Gauge(
-            "kubeprobe_verdict",
-            "1 for the verdict that a config has now, 0 for the others.",
-            ["namespace", "config", "severity", "verdict"],
-            registry=registry,
-        )
+        registry.register(VerdictCollector(views))
         self.requests = Counter(
             "kubeprobe_api_requests",
             "Requests to the API server, by verb and answer.",

@@ -56,13 +56,14 @@ class Operator:
         self._settings = settings
         self._api = api
         self._sync = Sync()
+        views = Views()
         queue: WorkQueue[Work] = WorkQueue(time.monotonic)
         self._context = Context(
             api=api,
-            views=Views(),
+            views=views,
             queue=queue,
             recorder=Recorder(api, utc_now, socket.gethostname()),
-            metrics=Metrics(CollectorRegistry()),
+            metrics=Metrics(CollectorRegistry(), views),
             site=Site(intake_url=settings.intake_url),
             now=utc_now,
         )

@@ -130,10 +130,7 @@ class ResultReconciler:
         return True
 
     async def _tell(self, config: ProbeConfig, plan: ResultPlan, now: datetime) -> None:
-        status, meta = plan.status, config.metadata
-        for verdict in Verdict:
-            labels = (meta.namespace, meta.name, str(status.severity), str(verdict))
-            self._ctx.metrics.verdict.labels(*labels).set(1 if status.verdict is verdict else 0)
+        status = plan.status
         if not plan.turned:
             return
         if status.last_run is not None:

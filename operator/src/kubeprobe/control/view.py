@@ -8,11 +8,12 @@ what is already out of date.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from kubeprobe.api import ProbeConfig, ProbeResultStatus, ProbeRun, ProbeTemplate
+from kubeprobe.api import ProbeConfig, ProbeResultStatus, ProbeRun, ProbeTemplate, Severity, Verdict
 from kubeprobe.kube.port import Object
 from kubeprobe.plan.pod_view import PodView
 
@@ -104,6 +105,8 @@ class ResultView:
     uid: str
     resource_version: int
     owner_uids: tuple[str, ...]
+    verdict: str
+    severity: str
     packed: bytes
 
     @property
@@ -114,14 +117,16 @@ class ResultView:
 
 def read_result(body: Object) -> ResultView:
     """The view of a ProbeResult as the API server tells it."""
-    meta = body["metadata"]
+    meta, status = body["metadata"], body.get("status") or {}
     return ResultView(
         namespace=meta["namespace"],
         name=meta["name"],
         uid=meta["uid"],
         resource_version=int(meta["resourceVersion"]),
         owner_uids=tuple(ref["uid"] for ref in meta.get("ownerReferences") or ()),
-        packed=json.dumps(body.get("status") or {}, separators=(",", ":")).encode(),
+        verdict=sys.intern(status.get("verdict") or Verdict.UNKNOWN.value),
+        severity=sys.intern(status.get("severity") or Severity.WARNING.value),
+        packed=json.dumps(status, separators=(",", ":")).encode(),
     )
 
 
