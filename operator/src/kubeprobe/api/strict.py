@@ -12,7 +12,6 @@ from typing import Any
 
 from kubeprobe.api.structural import PRESERVE, Schema
 
-
 LIKENESS = 0.7
 """How much of two names must agree before one is suggested for the other."""
 
