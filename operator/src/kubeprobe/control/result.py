@@ -9,7 +9,8 @@ from kubeprobe.api import API_VERSION, ProbeConfig, ProbeResultStatus, Verdict
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.view import Key, ResultView, read_result
 from kubeprobe.kube.port import RESULTS, ApiError
-from kubeprobe.plan.result import ResultPlan, fold, pending, plan_write
+from kubeprobe.plan.resolve import Mistake, of_config
+from kubeprobe.plan.result import ResultPlan, fold, judge, pending, plan_write
 from kubeprobe.plan.schedule import slots
 
 
@@ -50,6 +51,7 @@ class ResultReconciler:
         result = self._ctx.views.results.get(key)
         held = self._held(key, config, result, now)
         status = fold(held.status, config, self._ctx.views.runs.group(key), now)
+        status = judge(status, self._mistake(config), now)
         stands = result.status if result else None
         if status == stands:
             self._answers.pop(key, None)
@@ -67,6 +69,12 @@ class ResultReconciler:
             if config is not None and result is not None and result.status != answer.status:
                 plan = ResultPlan(answer.status, write=True, turned=False, wake_at=None)
                 await self._write(key, config, result, plan)
+
+    def _mistake(self, config: ProbeConfig) -> Mistake | None:
+        views = self._ctx.views
+        template = views.templates.get(("", config.spec.template_ref.name))
+        work = of_config(config, template, views.namespace_labels(config.metadata.namespace))
+        return work if isinstance(work, Mistake) else None
 
     def _held(self, key: Key, config: ProbeConfig, result: ResultView | None, now: datetime) -> Answer:
         held, uid = self._answers.get(key), config.metadata.uid

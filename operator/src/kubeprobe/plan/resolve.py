@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kubeprobe.api import DeliveryFailure, Mode, PodOverrides, ProbeConfig, ProbeRun, ProbeTemplate, Thresholds
+from kubeprobe.api import DeliveryFailure, Mode, PodOverrides, ProbeConfig, ProbeRun, ProbeTemplate
 from kubeprobe.plan.params import check_params
 from kubeprobe.plan.schedule import schedule_error
 from kubeprobe.plan.selector import matches
 
-DEFAULT_THRESHOLDS = Thresholds()
+MISTAKES = frozenset(
+    {"ConfigNotFound", "TemplateNotFound", "TemplateNotAllowed", "ModeNotAllowed", "InvalidSchedule", "InvalidParams"}
+)
+"""The reasons of all mistakes."""
 
 
 @dataclass(frozen=True, slots=True)

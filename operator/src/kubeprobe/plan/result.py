@@ -24,11 +24,14 @@ from kubeprobe.api import (
     Verdict,
     set_condition,
 )
+from kubeprobe.plan.outcome import cut
+from kubeprobe.plan.resolve import MISTAKES, Mistake
 from kubeprobe.plan.window import decode
 
 HISTORY = 10
 HEARTBEAT_SECONDS = 300.0
 PENDING = "Pending"
+HEALTHY = "Healthy"
 NUMBERS = re.compile(r"\d+(\.\d+)?")
 
 
@@ -55,6 +58,24 @@ def pending(config: ProbeConfig, now: datetime) -> ProbeResultStatus:
         ),
         now,
     )
+
+
+def judge(before: ProbeResultStatus, mistake: Mistake | None, now: datetime) -> ProbeResultStatus:
+    """The answer with a config's mistake in it: what cannot run is not known, whatever it was before.
+
+    When the mistake is mended the answer waits for the next run.
+    """
+    if mistake is None:
+        reason, message = PENDING, "no run has completed since the config was corrected"
+        if not any(one.type == HEALTHY and one.reason in MISTAKES for one in before.conditions):
+            return before
+    else:
+        reason, message = mistake.reason, cut(mistake.message)
+        if (before.verdict, before.reason, before.message) == (Verdict.UNKNOWN, reason, message):
+            return before
+    since = before.since if before.verdict is Verdict.UNKNOWN else now
+    update = {"verdict": Verdict.UNKNOWN, "since": since, "reason": reason, "message": message}
+    return _with_condition(before.model_copy(update=update), now)
 
 
 def fold(before: ProbeResultStatus, config: ProbeConfig, runs: Iterable[ProbeRun], now: datetime) -> ProbeResultStatus:
@@ -174,7 +195,7 @@ def _turn(
 def _with_condition(status: ProbeResultStatus, now: datetime) -> ProbeResultStatus:
     healthy = {Verdict.PASSED: "True", Verdict.FAILED: "False", Verdict.UNKNOWN: "Unknown"}[status.verdict]
     condition = Condition(
-        type="Healthy", status=healthy, reason=status.reason, message=status.message, last_transition_time=now
+        type=HEALTHY, status=healthy, reason=status.reason, message=status.message, last_transition_time=now
     )
     return status.model_copy(update={"conditions": set_condition(status.conditions, condition, now)})
 
