@@ -51,7 +51,7 @@ bench: setup ## one figure: make bench NAME=runs (ARGS=...)
 	@$(RUN) python -m tests.bench.$(subst -,_,$(NAME)) $(ARGS)
 
 demo: setup ## builds or finds a cluster, installs, probes, breaks and heals it in front of you
-	@$(RUN) python -m tests.demo $(ARGS)
+	@$(RUN) python -m tests.lab.demo $(ARGS)
 
 generate: setup ## CRDs from the models, and the images' requirements from the lock
 	$(RUN) kubeprobe crds --output crds

@@ -1,4 +1,4 @@
-"""Whose report it is: the projected token's signature, checked here against the cluster's keys.
+"""Whose report it is: the projected token, checked here against the cluster's keys.
 
 A token is bound to its pod by the API server, so one pod cannot report for another. Checking it locally costs
 microseconds where a TokenReview costs a request; a one-shot pod never shows its token twice, so nothing is cached.
@@ -6,49 +6,64 @@ microseconds where a TokenReview costs a request; a one-shot pod never shows its
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
-import jwt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kubeprobe.intake.port import KeySource, PodIdentity
-from kubeprobe.kube.port import ApiError
-from probe_sdk.wire import AUDIENCE
+from kubeprobe.intake.jws import MalformedTokenError, read_token
+from kubeprobe.intake.keys import KeyRing
+from kubeprobe.intake.port import PodIdentity
+from probe_sdk.wire import AUDIENCE, ENV_TOKEN_FILE
 
-logger = logging.getLogger("kubeprobe.intake")
-
-ALGORITHMS = ("RS256", "ES256")
-"""What clusters sign with. Never a symmetric one: the public key would then be the secret."""
-LEEWAY_SECONDS = 5
-REFRESH_SECONDS = 10.0
-"""The least time between two looks at the cluster's keys, whatever tokens come in."""
+LEEWAY_SECONDS = 5.0
+"""How far the clocks of this process and of the API server may be apart."""
+THE_TOKEN = f"send the token in the file that {ENV_TOKEN_FILE} names"
 
 
 class UnknownTokenError(Exception):
     """The token is not one of this cluster's for this operator; the text says why and is safe to answer with."""
 
 
-class KeysUnavailableError(Exception):
-    """The cluster's keys could not be read yet, so no token can be judged."""
+class _Claims(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class _Object(_Claims):
+    name: str = Field(min_length=1)
+    uid: str = Field(min_length=1)
+
+
+class _Bound(_Claims):
+    namespace: str = Field(min_length=1)
+    pod: _Object
+
+
+class _PodToken(_Claims):
+    """The claims that matter (kubernetes.io: pod and namespace are there when the token is bound to a pod)."""
+
+    iss: str
+    aud: str | tuple[str, ...]
+    exp: float = Field(allow_inf_nan=False)
+    nbf: float = Field(default=0, allow_inf_nan=False)
+    bound: _Bound = Field(alias="kubernetes.io")
+
+    def is_for(self, audience: str) -> bool:
+        return audience == self.aud if isinstance(self.aud, str) else audience in self.aud
 
 
 class TokenVerifier:
     """Reads a pod's identity from its token.
 
     Args:
-        source: where the cluster's keys come from.
-        clock: seconds that only go forward, such as `time.monotonic`.
+        keys: the cluster's keys.
+        now: the time that tokens are valid at.
     """
 
-    def __init__(self, source: KeySource, clock: Callable[[], float]) -> None:
-        self._source = source
-        self._clock = clock
-        self._keys: dict[str, Any] = {}
-        self._issuer = ""
-        self._looked_at: float | None = None
-        self._lock = asyncio.Lock()
+    def __init__(self, keys: KeyRing, now: Callable[[], datetime]) -> None:
+        self._keys = keys
+        self._now = now
 
     async def identify(self, token: str) -> PodIdentity:
         """The pod that the token was issued to.
@@ -57,64 +72,39 @@ class TokenVerifier:
             UnknownTokenError: the token is not good.
             KeysUnavailableError: it cannot be judged now.
         """
+        claims = _claims(await self._signed_payload(token))
+        if not claims.is_for(AUDIENCE):
+            raise UnknownTokenError(f"the token is not for the audience {AUDIENCE}: {THE_TOKEN}")
+        if claims.iss != self._keys.issuer:
+            await self._keys.look_again()
+        if claims.iss != self._keys.issuer:
+            raise UnknownTokenError(f"the token is not from this cluster's issuer: {THE_TOKEN}")
+        now = self._now().timestamp()
+        if now >= claims.exp + LEEWAY_SECONDS:
+            raise UnknownTokenError("the token has expired: read it anew, the kubelet renews the file")
+        if now < claims.nbf - LEEWAY_SECONDS:
+            raise UnknownTokenError("the token is not valid yet: check the clocks of the nodes")
+        return PodIdentity(claims.bound.namespace, claims.bound.pod.name, claims.bound.pod.uid)
+
+    async def _signed_payload(self, text: str) -> bytes:
         try:
-            header = jwt.get_unverified_header(token)
-        except jwt.InvalidTokenError as error:
-            raise UnknownTokenError("the token is not a JSON Web Token") from error
-        if header.get("alg") not in ALGORITHMS:
-            raise UnknownTokenError(f"the token is not signed with one of {', '.join(ALGORITHMS)}")
-        key = await self._key(str(header.get("kid", "")))
-        try:
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=list(ALGORITHMS),
-                audience=AUDIENCE,
-                issuer=self._issuer,
-                leeway=LEEWAY_SECONDS,
-                options={"require": ["exp", "iss", "aud"]},
-            )
-        except jwt.ExpiredSignatureError as error:
-            raise UnknownTokenError("the token has expired") from error
-        except jwt.InvalidTokenError as error:
-            raise UnknownTokenError(f"the token is not valid here: {error}") from error
-        return _pod(claims)
-
-    async def _key(self, key_id: str) -> Any:
-        if key_id not in self._keys:
-            await self._refresh()
-        if not self._keys:
-            raise KeysUnavailableError
-        try:
-            return self._keys[key_id]
-        except KeyError as error:
-            raise UnknownTokenError("the token is signed with a key that is not the cluster's") from error
-
-    async def _refresh(self) -> None:
-        async with self._lock:
-            now = self._clock()
-            if self._looked_at is not None and now - self._looked_at < REFRESH_SECONDS:
-                return
-            self._looked_at = now
-            try:
-                issuer, document = await self._source.issuer(), await self._source.jwks()
-            except ApiError as error:
-                self._looked_at = None if not self._keys else now
-                logger.warning("the cluster's token keys cannot be read: %s", error)
-                return
-            self._issuer, self._keys = issuer, _keys(document)
+            token = read_token(text)
+        except MalformedTokenError as error:
+            raise UnknownTokenError(f"{error}: {THE_TOKEN}") from error
+        key = await self._keys.find(token.key_id)
+        if key is None:
+            raise UnknownTokenError(f"the token is signed with a key that is not the cluster's: {THE_TOKEN}")
+        if not token.verified_by(key):
+            raise UnknownTokenError(f"the token's signature is not the cluster's: {THE_TOKEN}")
+        return token.payload
 
 
-def _keys(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {str(key.key_id): key.key for key in jwt.PyJWKSet.from_dict(dict(document)).keys}
-
-
-def _pod(claims: Mapping[str, Any]) -> PodIdentity:
-    bound = claims.get("kubernetes.io")
-    pod = bound.get("pod") if isinstance(bound, dict) else None
-    if not isinstance(bound, dict) or not isinstance(pod, dict):
-        raise UnknownTokenError("the token is not bound to a pod; use the one that kubeprobe projects into the probe")
+def _claims(payload: bytes) -> _PodToken:
     try:
-        return PodIdentity(namespace=str(bound["namespace"]), pod=str(pod["name"]), pod_uid=str(pod["uid"]))
-    except KeyError as error:
-        raise UnknownTokenError(f"the token does not say its pod's {error}") from error
+        return _PodToken.model_validate_json(payload)
+    except ValidationError as error:
+        where: tuple[Any, ...] = error.errors(include_url=False, include_input=False)[0]["loc"]
+        if where[:1] == ("kubernetes.io",):
+            raise UnknownTokenError(f"the token is not bound to a pod: {THE_TOKEN}") from error
+        named = ".".join(map(str, where)) or "JSON"
+        raise UnknownTokenError(f"the token has no valid claim {named}: {THE_TOKEN}") from error

@@ -24,10 +24,10 @@ class Answer(Enum):
     """What became of a report, as HTTP status and text."""
 
     DURABLE = (200, "the report is recorded")
-    UNKNOWN_POD = (403, "the token's pod is not a probe of this operator, or is gone")
-    CONFLICT = (409, "another report came first; a run has one")
-    LATE = (410, "the run is over, or its deadline has passed")
-    UNAVAILABLE = (503, "the report could not be recorded now; send it again")
+    UNKNOWN_POD = (403, "the token's pod is not a probe of this operator, or is gone: only pods of a ProbeRun report")
+    CONFLICT = (409, "another report came first and stands: a run has one, start a new run for another")
+    LATE = (410, "the run is over, or its deadline has passed: report sooner, or raise the timeout of the probe")
+    UNAVAILABLE = (503, "the report could not be recorded now: send it again")
 
     @property
     def status(self) -> int:
@@ -44,7 +44,7 @@ class Reports(Protocol):
     """Where reports go."""
 
     async def accept(self, who: PodIdentity, report: Report, received_at: datetime) -> Answer:
-        """Record a report; DURABLE only once the run's status is written."""
+        """Record a report; DURABLE only once the run's status is written. What it raises is told as UNAVAILABLE."""
         ...
 
 
@@ -70,7 +70,7 @@ class Health(Protocol):
 
 
 class KeySource(Protocol):
-    """Where the keys that tokens are checked against come from."""
+    """Where the keys that tokens are checked against come from. Every method raises `ApiError`."""
 
     async def jwks(self) -> Mapping[str, Any]:
         """The cluster's JSON Web Key Set."""

@@ -1,35 +1,41 @@
-"""The intake's HTTP server: reports, health, metrics and the OpenAPI document.
-
-What a stranger can cost is bounded before anything is believed: the body's size, the time it may take to arrive, and
-the number of requests at once; the token comes before the body is parsed. Nothing of a token or a body is logged.
-"""
+"""The intake's HTTP server: what is served where, and how it begins and ends."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
+import logging
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from importlib.metadata import version
+from typing import Any
 
-from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from aiohttp import hdrs, http_exceptions, web
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import ValidationError
 
 from kubeprobe.intake import openapi
-from kubeprobe.intake.identity import KeysUnavailableError, TokenVerifier, UnknownTokenError
-from kubeprobe.intake.port import Answer, Check, Health, KeySource, PodIdentity, Reports
-from probe_sdk.wire import MAX_BODY_BYTES, REPORT_PATH, Report
+from kubeprobe.intake.identity import TokenVerifier
+from kubeprobe.intake.keys import KeyRing
+from kubeprobe.intake.metrics import IntakeMetrics
+from kubeprobe.intake.port import Check, Health, KeySource, Reports
+from kubeprobe.intake.refusal import SEE, RefusalError
+from kubeprobe.intake.reports import Limits, ReportHandler, await_token
+from probe_sdk.wire import MAX_BODY_BYTES, REPORT_PATH
 
-BODY_SECONDS = 5.0
-AT_ONCE = 512
-RETRY_AFTER_SECONDS = 1
 DRAIN_SECONDS = 5.0
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+IDLE_SECONDS = 15.0
+"""How long a connection may wait for its first or next request."""
+LINGER_SECONDS = 1.0
+"""How long the rest of a refused body is read and dropped, so that the sender gets to read the answer."""
+BACKLOG = 1024
+"""Connections that the kernel holds for us: a minute's probes may all end in the same second."""
+
+READ = "GET, HEAD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,103 +47,46 @@ class IntakeDeps:
     keys: KeySource
     registry: CollectorRegistry
     now: Callable[[], datetime]
-
-
-class RefusalError(Exception):
-    """A request that is answered with an error."""
-
-    def __init__(self, status: int, text: str, **headers: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.headers = headers
-
-
-class Intake:
-    """The handlers."""
-
-    def __init__(self, deps: IntakeDeps) -> None:
-        self._deps = deps
-        self._verifier = TokenVerifier(deps.keys, time.monotonic)
-        self._slots = asyncio.Semaphore(AT_ONCE)
-        self._openapi = json.dumps(openapi.document(version("kubeprobe")))
-        self._answers = Counter(
-            "kubeprobe_intake_reports", "Reports received, by HTTP status.", ["code"], registry=deps.registry
-        )
-        self._durable_seconds = Histogram(
-            "kubeprobe_intake_durable_seconds",
-            "From a report's arrival to its being durable.",
-            registry=deps.registry,
-            buckets=BUCKETS,
-        )
-
-    async def report(self, request: web.Request) -> web.Response:
-        """POST /v1/report."""
-        began = time.perf_counter()
-        try:
-            if self._slots.locked():
-                raise _later("too many reports at once; send it again")
-            async with self._slots:
-                answer = await self._take(request)
-        except RefusalError as refusal:
-            self._answers.labels(str(refusal.status)).inc()
-            headers = {name.replace("_", "-"): value for name, value in refusal.headers.items()}
-            return web.json_response({"error": str(refusal)}, status=refusal.status, headers=headers)
-        self._answers.labels("200").inc()
-        self._durable_seconds.observe(time.perf_counter() - began)
-        return web.json_response({"recorded": answer.text})
-
-    async def _take(self, request: web.Request) -> Answer:
-        if request.content_length is not None and request.content_length > MAX_BODY_BYTES:
-            raise _too_large()
-        who = await self._identify(request)
-        report = _parse(await _body(request))
-        answer = await self._deps.reports.accept(who, report, self._deps.now())
-        if answer is Answer.UNAVAILABLE:
-            raise _later(answer.text)
-        if answer is not Answer.DURABLE:
-            raise RefusalError(answer.status, answer.text)
-        return answer
-
-    async def _identify(self, request: web.Request) -> PodIdentity:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise _unauthorized(
-                "send 'Authorization: Bearer' with the token in the file that KUBEPROBE_TOKEN_FILE names"
-            )
-        try:
-            return await self._verifier.identify(token.strip())
-        except UnknownTokenError as error:
-            raise _unauthorized(str(error)) from error
-        except KeysUnavailableError as error:
-            raise _later("the cluster's token keys are not known yet; send it again") from error
-
-    async def healthz(self, _: web.Request) -> web.Response:
-        """GET /healthz."""
-        return _told(self._deps.health.live())
-
-    async def readyz(self, _: web.Request) -> web.Response:
-        """GET /readyz."""
-        return _told(self._deps.health.ready())
-
-    async def metrics(self, _: web.Request) -> web.Response:
-        """GET /metrics."""
-        return web.Response(body=generate_latest(self._deps.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    async def openapi(self, _: web.Request) -> web.Response:
-        """GET /openapi.json."""
-        return web.Response(text=self._openapi, content_type="application/json")
+    clock: Callable[[], float] = time.monotonic
+    limits: Limits = Limits()
 
 
 def build_app(deps: IntakeDeps) -> web.Application:
     """The intake as an aiohttp application."""
-    intake = Intake(deps)
+    keys = KeyRing(deps.keys, deps.clock)
+    verifier = TokenVerifier(keys, deps.now)
+    reports = ReportHandler(deps.reports, verifier, IntakeMetrics(deps.registry), deps.limits, deps.now, deps.clock)
     app = web.Application(client_max_size=MAX_BODY_BYTES)
-    app.router.add_post(REPORT_PATH, intake.report)
-    app.router.add_get("/healthz", intake.healthz)
-    app.router.add_get("/readyz", intake.readyz)
-    app.router.add_get("/metrics", intake.metrics)
-    app.router.add_get("/openapi.json", intake.openapi)
+    app.router.add_post(REPORT_PATH, reports.handle, expect_handler=await_token)
+    _add_plain(app, deps)
+    app.router.add_route("*", "/{path:.*}", _nothing_here)
+
+    async def close_keys(_: web.Application) -> None:
+        await keys.close()
+
+    app.on_cleanup.append(close_keys)
     return app
+
+
+def _add_plain(app: web.Application, deps: IntakeDeps) -> None:
+    document = json.dumps(openapi.document(version("kubeprobe")))
+
+    async def healthz(_: web.Request) -> web.Response:
+        return _told(deps.health.live())
+
+    async def readyz(_: web.Request) -> web.Response:
+        return _told(deps.health.ready())
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(deps.registry), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
+
+    async def document_of_this(_: web.Request) -> web.Response:
+        return web.Response(text=document, content_type="application/json")
+
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/openapi.json", document_of_this)
 
 
 @contextlib.asynccontextmanager
@@ -147,44 +96,43 @@ async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int
     Raises:
         OSError: the address cannot be listened on.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_SECONDS)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        logger=_QuietLogger(logging.getLogger("kubeprobe.intake"), {}),
+        # A compressed body is refused, so nothing may unpack it first.
+        auto_decompress=False,
+        keepalive_timeout=IDLE_SECONDS,
+        lingering_time=LINGER_SECONDS,
+        shutdown_timeout=DRAIN_SECONDS,
+    )
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
 
 
-async def _body(request: web.Request) -> bytes:
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await request.read()
-    except web.HTTPRequestEntityTooLarge as error:
-        raise _too_large() from error
-    except TimeoutError as error:
-        raise RefusalError(408, f"the body did not arrive within {BODY_SECONDS:g}s", Connection="close") from error
+class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
+    """aiohttp's log, without the text of errors: those of its HTTP parser quote the header that they stumble over."""
+
+    def exception(self, msg: object, *args: object, exc_info: Any = None, **kwargs: Any) -> None:
+        kind = type(exc_info).__name__
+        if isinstance(exc_info, http_exceptions.HttpProcessingError):
+            self.debug(f"{msg}: %s", *args, kind, **kwargs)
+            return
+        where = "".join(traceback.format_tb(exc_info.__traceback__)) if exc_info else ""
+        self.error(f"{msg}: %s\n%s", *args, kind, where, **kwargs)
 
 
-def _parse(body: bytes) -> Report:
-    try:
-        return Report.model_validate_json(body)
-    except ValidationError as error:
-        told = error.errors(include_url=False, include_input=False, include_context=False)[:3]
-        found = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in told)
-        raise RefusalError(400, f"the body is not a report: {found}; see /openapi.json") from error
-
-
-def _too_large() -> RefusalError:
-    return RefusalError(413, f"a report may have {MAX_BODY_BYTES} bytes; shorten its texts", Connection="close")
-
-
-def _unauthorized(text: str) -> RefusalError:
-    return RefusalError(401, text, WWW_Authenticate="Bearer")
-
-
-def _later(text: str) -> RefusalError:
-    return RefusalError(503, text, Retry_After=str(RETRY_AFTER_SECONDS))
+async def _nothing_here(request: web.Request) -> web.Response:
+    allowed = {REPORT_PATH: "POST", "/healthz": READ, "/readyz": READ, "/metrics": READ, "/openapi.json": READ}
+    allow = allowed.get(request.path)
+    if allow is None:
+        return RefusalError(HTTPStatus.NOT_FOUND, f"nothing is here: {SEE}").response()
+    text = f"{request.method} is not for {request.path}: use {allow}"
+    return RefusalError(HTTPStatus.METHOD_NOT_ALLOWED, text, {hdrs.ALLOW: allow}).response()
 
 
 def _told(checks: tuple[Check, ...]) -> web.Response:

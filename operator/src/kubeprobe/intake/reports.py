@@ -1,0 +1,165 @@
+"""POST /v1/report: everything that a sender can get wrong, cheapest check first, then the one thing that is wanted.
+
+What a stranger can cost is bounded before anything is believed: how many requests there are at once, the body's size,
+and, once the token has said who it is, the time that the body may take and how much one pod may have under way.
+Nothing of a token or of a body is logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiohttp import hdrs, web
+from pydantic import ValidationError
+
+from kubeprobe.intake import refusal
+from kubeprobe.intake.identity import TokenVerifier, UnknownTokenError
+from kubeprobe.intake.keys import KeysUnavailableError
+from kubeprobe.intake.metrics import IntakeMetrics
+from kubeprobe.intake.port import Answer, PodIdentity, Reports
+from kubeprobe.intake.refusal import RefusalError
+from probe_sdk.wire import MAX_BODY_BYTES, Report
+
+logger = logging.getLogger("kubeprobe.intake")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What senders may cost, all together and each."""
+
+    at_once: int = 512
+    at_once_per_pod: int = 4
+    """A pod that asks again while its first try is still being written needs two."""
+    body_seconds: float = 5.0
+
+
+class ReportHandler:
+    """Takes reports in.
+
+    Args:
+        reports: where they go.
+        verifier: who sent them.
+        metrics: what is counted.
+        limits: what a sender may cost.
+        now: the time of arrival.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(
+        self,
+        reports: Reports,
+        verifier: TokenVerifier,
+        metrics: IntakeMetrics,
+        limits: Limits,
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+    ) -> None:
+        self._reports = reports
+        self._verifier = verifier
+        self._metrics = metrics
+        self._limits = limits
+        self._now = now
+        self._clock = clock
+        self._under_way = 0
+        self._under_way_of: Counter[str] = Counter()
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer one request."""
+        began = self._clock()
+        try:
+            with self._slot():
+                await self._take(request, self._now())
+        except RefusalError as refused:
+            self._metrics.by_code[refused.status].inc()
+            return refused.response()
+        self._metrics.by_code[200].inc()
+        self._metrics.durable_seconds.observe(self._clock() - began)
+        return web.json_response({"recorded": Answer.DURABLE.text})
+
+    async def _take(self, request: web.Request, received_at: datetime) -> None:
+        if (request.content_length or 0) > MAX_BODY_BYTES:
+            raise refusal.too_large()
+        who = await self._identify(request)
+        if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
+            raise refusal.compressed()
+        with self._slot_of(who):
+            report = _parsed(await self._body(request))
+            answer = await self._accept(who, report, received_at)
+        if answer is not Answer.DURABLE:
+            raise refusal.of_answer(answer)
+
+    async def _identify(self, request: web.Request) -> PodIdentity:
+        scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise refusal.no_token()
+        try:
+            return await self._verifier.identify(token.strip())
+        except UnknownTokenError as error:
+            raise refusal.bad_token(str(error)) from error
+        except KeysUnavailableError as error:
+            raise refusal.later("the cluster's token keys cannot be read now: send it again") from error
+
+    async def _body(self, request: web.Request) -> bytes:
+        if hdrs.EXPECT in request.headers:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                return await request.read()
+        except web.HTTPRequestEntityTooLarge as error:
+            raise refusal.too_large() from error
+        except TimeoutError as error:
+            raise refusal.too_slow(self._limits.body_seconds) from error
+        except (web.RequestPayloadError, ConnectionError) as error:
+            raise refusal.broken_off() from error
+
+    async def _accept(self, who: PodIdentity, report: Report, received_at: datetime) -> Answer:
+        try:
+            return await self._reports.accept(who, report, received_at)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the report is not durable and the sender must know
+            # Without the error's text, which may quote the report.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("the report of pod %s/%s: %s\n%s", who.namespace, who.pod, type(error).__name__, where)
+            return Answer.UNAVAILABLE
+
+    @contextlib.contextmanager
+    def _slot(self) -> Iterator[None]:
+        if self._under_way >= self._limits.at_once:
+            raise refusal.later("too many reports at once: send it again")
+        self._under_way += 1
+        self._metrics.in_flight.set(self._under_way)
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            self._metrics.in_flight.set(self._under_way)
+
+    @contextlib.contextmanager
+    def _slot_of(self, who: PodIdentity) -> Iterator[None]:
+        if self._under_way_of[who.pod_uid] >= self._limits.at_once_per_pod:
+            raise refusal.later("this pod has too many reports under way: wait for their answers")
+        self._under_way_of[who.pod_uid] += 1
+        try:
+            yield
+        finally:
+            self._under_way_of[who.pod_uid] -= 1
+            if not self._under_way_of[who.pod_uid]:
+                del self._under_way_of[who.pod_uid]
+
+
+async def await_token(_: web.Request) -> None:
+    """Hold back '100 Continue': a sender that asks first is told to go on only when the token is good."""
+
+
+def _parsed(body: bytes) -> Report:
+    try:
+        return Report.model_validate_json(body)
+    except ValidationError as error:
+        raise refusal.not_a_report(error) from error

@@ -1,0 +1,28 @@
+"""The testbed with kubeprobe in it, brought up once for all end-to-end tests; it stays up for the next time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.lab.lab import PROBES, Lab
+
+from testbed import Testbed
+
+
+@pytest.fixture(scope="session")
+def testbed() -> Testbed:
+    """The running testbed."""
+    testbed = Testbed.open()
+    testbed.up()
+    return testbed
+
+
+@pytest.fixture(scope="session")
+def lab(testbed: Testbed) -> Iterator[Lab]:
+    """The lab with kubeprobe installed and the five cases registered; probes are removed at the end."""
+    lab = Lab.open(testbed)
+    lab.install()
+    lab.register()
+    yield lab
+    lab.kubectl.delete("namespace", PROBES)

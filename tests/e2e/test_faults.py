@@ -1,0 +1,34 @@
+"""Every fault of the table is found, named, held without flicker, and over soon after it is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.lab.faults import EVERY_SECONDS, FAULTS, NODE_PROBE, OTHER_NODE_PROBE, ROLLOUT_PROBE, Fault, install_probes
+from tests.lab.lab import Lab
+from tests.lab.trial import run_trial
+
+GREEN_SECONDS = 180
+PROBES = (NODE_PROBE, OTHER_NODE_PROBE, ROLLOUT_PROBE)
+
+
+@pytest.fixture(scope="module")
+def watched(lab: Lab) -> Iterator[Lab]:
+    """The lab with its lifecycle probes going."""
+    install_probes(lab)
+    yield lab
+    for name in PROBES:
+        lab.kubectl.delete("probeconfig", name, "probes")
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
+def test_fault(watched: Lab, fault: Fault) -> None:
+    for name in PROBES:
+        watched.verdict(name, "Passed", GREEN_SECONDS)
+    trial = run_trial(watched, fault, hold_seconds=EVERY_SECONDS * 2)
+    assert trial.verdict in fault.verdicts, trial
+    assert trial.named, trial
+    assert trial.flickers == 0, trial
+    assert not trial.false_alarms, trial
+    assert trial.green_runs <= 2, trial

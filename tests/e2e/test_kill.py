@@ -1,0 +1,65 @@
+"""The operator killed in mid-run, over and over: no verdict is lost, none is counted twice, no pod is left."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.lab.kubectl import eventually
+from tests.lab.lab import Lab
+from tests.lab.process import operator_beside
+
+KILLS = 20
+SOON_SECONDS = 60
+SCRIPT = "import time; from probe_sdk import ReportSuccess; time.sleep(1.5); ReportSuccess()"
+
+
+def test_twenty_kills_in_mid_run(lab: Lab, tmp_path: Path) -> None:
+    namespace = f"kills-{uuid.uuid4().hex[:6]}"
+    lab.namespace(namespace)
+    lab.kubectl.apply(
+        {
+            "apiVersion": "kubeprobe.io/v1alpha1",
+            "kind": "ProbeTemplate",
+            "metadata": {"name": "unhurried"},
+            "spec": {
+                "image": lab.images.reference("probes"),
+                "command": ["python", "-c", SCRIPT],
+                "timeout": "30s",
+            },
+        }
+    )
+    with operator_beside(lab, tmp_path / "operator.log") as operator:
+        lab.config(
+            "unhurried", "unhurried", namespace, schedule={"every": "4s"}, history={"passed": 100, "failed": 100}
+        )
+        for _ in range(KILLS):
+            eventually("a run is going", lambda: running(lab, namespace), SOON_SECONDS)
+            operator.kill()
+            operator.start()
+        lab.kubectl("patch", "probeconfig", "unhurried", "-n", namespace, "--type=json", "-p", STOP)
+        eventually("all runs are over", lambda: all_over(lab, namespace), SOON_SECONDS)
+        eventually("no pod is left", lambda: not lab.kubectl.list("pods", namespace), SOON_SECONDS)
+    # The operator has ended cleanly, so what it counted is written.
+    runs = lab.kubectl.list("proberuns", namespace)
+    verdicts = Counter(run["status"]["verdict"] for run in runs)
+    assert verdicts == {"Passed": len(runs)}
+    assert len(runs) >= KILLS
+    hour = next(one for one in lab.result("unhurried", namespace)["window"] if one["period"] == "1h")
+    assert (hour["runs"], hour["passed"]) == (len(runs), len(runs))
+    lab.kubectl.delete("namespace", namespace)
+
+
+STOP = '[{"op": "replace", "path": "/spec/mode", "value": "OnDemand"}, {"op": "remove", "path": "/spec/schedule"}]'
+
+
+def running(lab: Lab, namespace: str) -> list[dict[str, Any]]:
+    """The pods whose process is at work."""
+    return [pod for pod in lab.kubectl.list("pods", namespace) if pod["status"]["phase"] == "Running"]
+
+
+def all_over(lab: Lab, namespace: str) -> bool:
+    """Whether every run has its verdict."""
+    return all(run["status"]["phase"] == "Completed" for run in lab.kubectl.list("proberuns", namespace))
