@@ -108,7 +108,7 @@ def _public_key(entry: dict[str, Any]) -> PublicKey | None:
         return None
     try:
         key = jwt.PyJWK(entry).key
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, ValueError):
         return None
     if isinstance(key, RSAPublicKey):
         return key

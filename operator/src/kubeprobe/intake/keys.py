@@ -10,8 +10,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import jwt
-
 from kubeprobe.intake.jws import PublicKey, public_keys
 from kubeprobe.intake.port import KeySource
 from kubeprobe.kube.port import ApiError

@@ -5,73 +5,96 @@ from __future__ import annotations
 from typing import Any
 
 from kubeprobe.intake.port import Answer
-from probe_sdk.wire import MAX_BODY_BYTES, REPORT_PATH, Report
+from kubeprobe.intake.refusal import RETRY_AFTER_SECONDS
+from probe_sdk.wire import ENV_TOKEN_FILE, MAX_BODY_BYTES, REPORT_PATH, Report
 
 OTHER_ANSWERS = {
-    400: "the body is not UTF-8, not JSON, or not a report",
+    400: "the body is not UTF-8, not JSON, not a report, or broken off",
     401: "no token, or one that is not valid here",
+    408: "the body did not arrive in time",
     413: f"the body is longer than {MAX_BODY_BYTES} bytes",
+    415: "the body has a Content-Encoding",
+}
+HEADERS = {
+    401: {
+        "WWW-Authenticate": {"description": "That a bearer token is wanted (RFC 6750).", "schema": {"type": "string"}}
+    },
+    503: {
+        "Retry-After": {
+            "description": "Seconds after which to send the report again.",
+            "schema": {"type": "integer", "minimum": 0, "examples": [RETRY_AFTER_SECONDS]},
+        }
+    },
 }
 
 
 def document(version: str) -> dict[str, Any]:
     """The OpenAPI 3.1 document of this version."""
     schema = Report.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas = {**schema.pop("$defs", {}), "Report": schema, "Error": _error_schema()}
+    schemas = {**schema.pop("$defs", {}), "Report": schema, "Recorded": _text("recorded"), "Error": _text("error")}
+    token = {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": f"The projected service account token in the file that {ENV_TOKEN_FILE} names.",
+    }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "kubeprobe intake", "version": version},
-        "paths": {REPORT_PATH: {"post": _report_operation()}, **_plain_paths()},
-        "components": {
-            "schemas": schemas,
-            "securitySchemes": {
-                "podToken": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "bearerFormat": "JWT",
-                    "description": "The projected service account token in the file that KUBEPROBE_TOKEN_FILE names.",
-                }
-            },
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {
+            "title": "kubeprobe intake",
+            "version": version,
+            "description": "What a probe's pod says to the operator, and what the operator says of itself.",
         },
+        "servers": [{"url": "/"}],
+        "paths": {REPORT_PATH: {"post": _report_operation()}, **_plain_paths()},
+        "components": {"schemas": schemas, "securitySchemes": {"podToken": token}},
     }
 
 
-def _error_schema() -> dict[str, Any]:
-    return {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+def _text(name: str) -> dict[str, Any]:
+    return {"type": "object", "required": [name], "properties": {name: {"type": "string"}}}
 
 
 def _report_operation() -> dict[str, Any]:
     told = OTHER_ANSWERS | {answer.status: answer.text for answer in Answer}
-    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     return {
+        "operationId": "report",
         "summary": "Report the outcome of a run",
-        "description": "The run is that of the pod that the token is bound to. Answered 200 only once it is durable.",
+        "description": "The run is that of the pod that the token is bound to. Answered 200 only once it is durable; "
+        "the same report again is 200 and changes nothing.",
         "security": [{"podToken": []}],
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Report"}}},
-        },
-        "responses": {
-            str(status): {"description": text, **({} if status == 200 else {"content": error})}
-            for status, text in sorted(told.items())
-        },
+        "requestBody": {"required": True, "content": _json("Report")},
+        "responses": {str(status): _answer(status, text) for status, text in sorted(told.items())},
     }
+
+
+def _answer(status: int, text: str) -> dict[str, Any]:
+    content = _json("Recorded" if status == Answer.DURABLE.status else "Error")
+    headers = {"headers": HEADERS[status]} if status in HEADERS else {}
+    return {"description": text, **headers, "content": content}
+
+
+def _json(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
 
 
 def _plain_paths() -> dict[str, Any]:
-    told = {
-        "/healthz": "Whether the operator works",
-        "/readyz": "Whether reports are taken",
-        "/metrics": "Metrics in Prometheus' text format",
-        "/openapi.json": "This document",
-    }
-    failing = {"503": {"description": "no; the body says which check fails"}}
+    text: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}}
+    failing = {"503": {"description": "No; a line for each check, '[-]' before those that fail.", "content": text}}
+    well = "Yes; a line for each check."
     return {
-        path: {
-            "get": {
-                "summary": summary,
-                "responses": {"200": {"description": "yes"}, **(failing if path.endswith("z") else {})},
-            }
-        }
-        for path, summary in told.items()
+        "/healthz": _get("healthz", "Whether the operator does its work", well, text, failing),
+        "/readyz": _get("readyz", "Whether reports are taken", well, text, failing),
+        "/metrics": _get("metrics", "The operator's metrics", "Prometheus' text format.", text),
+        "/openapi.json": _get(
+            "openapi", "This document", "OpenAPI 3.1.", {"application/json": {"schema": {"type": "object"}}}
+        ),
     }
+
+
+def _get(
+    operation: str, summary: str, answer: str, content: dict[str, Any], others: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    found = {"200": {"description": answer, "content": content}}
+    return {"get": {"operationId": operation, "summary": summary, "security": [], "responses": found | (others or {})}}

@@ -15,9 +15,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 
 from aiohttp import hdrs, web
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from kubeprobe.intake import refusal
 from kubeprobe.intake.identity import TokenVerifier, UnknownTokenError
@@ -28,6 +30,8 @@ from kubeprobe.intake.refusal import RefusalError
 from probe_sdk.wire import MAX_BODY_BYTES, Report
 
 logger = logging.getLogger("kubeprobe.intake")
+
+RECORDED = to_json({"recorded": Answer.DURABLE.text})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +83,9 @@ class ReportHandler:
         except RefusalError as refused:
             self._metrics.by_code[refused.status].inc()
             return refused.response()
-        self._metrics.by_code[200].inc()
+        self._metrics.by_code[HTTPStatus.OK].inc()
         self._metrics.durable_seconds.observe(self._clock() - began)
-        return web.json_response({"recorded": Answer.DURABLE.text})
+        return web.Response(body=RECORDED, content_type="application/json")
 
     async def _take(self, request: web.Request, received_at: datetime) -> None:
         if (request.content_length or 0) > MAX_BODY_BYTES:
@@ -123,8 +127,8 @@ class ReportHandler:
     async def _accept(self, who: PodIdentity, report: Report, received_at: datetime) -> Answer:
         try:
             return await self._reports.accept(who, report, received_at)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the report is not durable and the sender must know
-            # Without the error's text, which may quote the report.
+        except Exception as error:
+            # The report is not durable, whatever it was. The error's text stays here, since it may quote the report.
             where = "".join(traceback.format_tb(error.__traceback__))
             logger.error("the report of pod %s/%s: %s\n%s", who.namespace, who.pod, type(error).__name__, where)
             return Answer.UNAVAILABLE

@@ -8,7 +8,7 @@ import logging
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from importlib.metadata import version
@@ -48,7 +48,7 @@ class IntakeDeps:
     registry: CollectorRegistry
     now: Callable[[], datetime]
     clock: Callable[[], float] = time.monotonic
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 def build_app(deps: IntakeDeps) -> web.Application:
