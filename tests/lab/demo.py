@@ -1,4 +1,4 @@
-"""`make demo`: a cluster, kubeprobe and five probes in it, then two faults before your eyes, found, named and mended."""
+"""`make demo`: a cluster, kubeprobe and five probes in it, then two faults, found, named and mended before your eyes."""
 
 from __future__ import annotations
 
