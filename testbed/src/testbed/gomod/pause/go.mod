@@ -1,0 +1,3 @@
+module kubeprobe.io/testbed/pause
+
+go 1.25.0
