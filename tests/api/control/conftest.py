@@ -1,0 +1,120 @@
+"""The operator as a process beside a real apiserver without kubelets: the tests say what a kubelet would."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.conftest import Server
+from tests.lab.kubectl import Kubectl, eventually
+from tests.lab.process import free_port
+
+SOON_SECONDS = 30
+HOST = "127.0.0.1"
+
+
+@dataclass
+class Operator:
+    """A running operator, and the cluster around it."""
+
+    kubectl: Kubectl
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def template(self, name: str, **spec: Any) -> None:
+        """Register an image that nobody will run."""
+        self._apply("ProbeTemplate", name, "", {"image": "none", "timeout": "60s", **spec})
+
+    def config(self, name: str, namespace: str, **spec: Any) -> None:
+        """Apply a config."""
+        self._apply("ProbeConfig", name, namespace, {"templateRef": {"name": name}, "mode": "OnDemand", **spec})
+
+    def run(self, config: str, namespace: str) -> tuple[str, dict[str, Any]]:
+        """Start a manual run; its name, and its pod once that is there."""
+        name = f"{config}-{uuid.uuid4().hex[:6]}"
+        self._apply("ProbeRun", name, namespace, {"configRef": {"name": config}})
+        pod = eventually(f"pod of {name}", lambda: self.kubectl.get("pod", name, namespace), SOON_SECONDS)
+        return name, pod
+
+    def token(self, pod: str, namespace: str, *args: str, audience: str = "kubeprobe") -> str:
+        """The token that the kubelet would project into a pod."""
+        bound = ("--bound-object-kind", "Pod", "--bound-object-name", pod)
+        return self.kubectl(
+            "create", "token", "default", "-n", namespace, "--audience", audience, *bound, *args
+        ).strip()
+
+    def report(self, token: str | None, body: bytes | dict[str, Any]) -> httpx.Response:
+        """Post a report."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+        return httpx.post(f"{self.url}/v1/report", content=content, headers=headers, timeout=20)
+
+    def kubelet(self, pod: str, namespace: str, **status: Any) -> None:
+        """Say of a pod what a kubelet would."""
+        patch = json.dumps({"status": status})
+        self.kubectl("patch", "pod", pod, "-n", namespace, "--subresource=status", "--type=merge", "-p", patch)
+
+    def completed(self, run: str, namespace: str, seconds: float = SOON_SECONDS) -> dict[str, Any]:
+        """Wait for a run's record."""
+
+        def look() -> dict[str, Any] | None:
+            status: dict[str, Any] = (self.kubectl.get("proberun", run, namespace) or {}).get("status", {})
+            return status if status.get("phase") == "Completed" else None
+
+        return eventually(f"{run} completed", look, seconds, lambda: self.kubectl.get("proberun", run, namespace))
+
+    def _apply(self, kind: str, name: str, namespace: str, spec: dict[str, Any]) -> None:
+        metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+        self.kubectl.apply({"apiVersion": "kubeprobe.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
+
+
+@pytest.fixture(scope="session")
+def operator(server: Server, crds: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """The operator, ready."""
+    log = tmp_path_factory.mktemp("operator") / "operator.log"
+    port = free_port(HOST)
+    process = start(server.kubeconfig, port, log)
+    yield Operator(Kubectl(server.kubectl_path, server.kubeconfig), f"http://{HOST}:{port}", process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0, log.read_text()
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def start(kubeconfig: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
+    """Start an operator and wait until it is ready."""
+    url = f"http://{HOST}:{port}"
+    command = [
+        sys.executable, "-m", "kubeprobe.cli", "operator", "--kubeconfig", str(kubeconfig),
+        "--intake-url", url, "--host", HOST, "--port", str(port),
+    ]  # fmt: skip
+    with log.open("ab") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out)
+
+    def ready() -> bool:
+        try:
+            return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    eventually("the operator is ready", ready, 60, log.read_text)
+    return process
+
+
+@pytest.fixture
+def namespace(operator: Operator) -> Iterator[str]:
+    """A namespace with the service account that the controller-manager would make."""
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    operator.kubectl("create", "namespace", name)
+    operator.kubectl("create", "serviceaccount", "default", "-n", name)
+    yield name
+    operator.kubectl("delete", "namespace", name, "--wait=false")
