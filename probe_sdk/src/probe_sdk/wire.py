@@ -14,7 +14,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StrictBool,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -118,7 +117,7 @@ class Step(_WireModel):
 class Report(_WireModel):
     """How one run of a probe went, in the words of the probe."""
 
-    ok: StrictBool = Field(description="Whether what was probed works.")
+    ok: bool = Field(strict=True, description="Whether what was probed works.")
     errors: tuple[ErrorText, ...] = Field(
         default=(),
         validate_default=True,
