@@ -103,7 +103,8 @@ class KeyRing:
             self._failed, pause = False, PAUSE_SECONDS
         except (ApiError, TimeoutError, LookupError, TypeError, ValueError) as error:
             if not self._failed:
-                logger.warning("the cluster's token keys cannot be read, will try again: %s", error or "no answer")
+                why = str(error) or f"no answer within {LOOK_SECONDS:g}s"
+                logger.warning("the cluster's token keys cannot be read, will try again: %s", why)
             self._failed = True
         finally:
             self._ask_after = self._clock() + pause

@@ -64,6 +64,7 @@ def build_app(deps: IntakeDeps) -> web.Application:
     async def close_keys(_: web.Application) -> None:
         await keys.close()
 
+    app.on_response_prepare.append(_anonymous)
     app.on_cleanup.append(close_keys)
     return app
 
@@ -115,15 +116,24 @@ async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int
 
 
 class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
-    """aiohttp's log, without the text of errors: those of its HTTP parser quote the header that they stumble over."""
+    """aiohttp's log, with the kind and place of errors but not their text: its HTTP parser quotes the headers in it."""
 
-    def exception(self, msg: object, *args: object, exc_info: Any = None, **kwargs: Any) -> None:
-        kind = type(exc_info).__name__
-        if isinstance(exc_info, http_exceptions.HttpProcessingError):
-            self.debug(f"{msg}: %s", *args, kind, **kwargs)
+    def exception(self, msg: object, *args: object, exc_info: Any = True, **kwargs: Any) -> None:
+        self.log(logging.ERROR, msg, *args, exc_info=exc_info, **kwargs)
+
+    def log(self, level: int, msg: object, *args: object, exc_info: Any = None, **kwargs: Any) -> None:
+        if not isinstance(exc_info, BaseException):
+            super().log(level, msg, *args, **kwargs)
             return
-        where = "".join(traceback.format_tb(exc_info.__traceback__)) if exc_info else ""
-        self.error(f"{msg}: %s\n%s", *args, kind, where, **kwargs)
+        from_sender = isinstance(exc_info, http_exceptions.HttpProcessingError)
+        where = "" if from_sender else "\n" + "".join(traceback.format_tb(exc_info.__traceback__))
+        kind = type(exc_info).__name__
+        super().log(logging.DEBUG if from_sender else level, f"{msg}: %s%s", *args, kind, where, **kwargs)
+
+
+async def _anonymous(_: web.Request, response: web.StreamResponse) -> None:
+    """Do not tell strangers which versions of what are running."""
+    response.headers[hdrs.SERVER] = "kubeprobe"
 
 
 async def _nothing_here(request: web.Request) -> web.Response:
