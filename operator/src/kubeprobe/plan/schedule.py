@@ -7,6 +7,7 @@ slots by an amount that its uid decides, so that a fleet spreads and yet each ob
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from cronsim import CronSim, CronSimError
 from kubeprobe.api import Schedule
 
 SPREAD_STEPS = 2**32
+CRON_FIELDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,13 @@ def slots(schedule: Schedule, created: datetime, uid: str, now: datetime) -> Slo
     """The slots of a schedule around `now`.
 
     Args:
-        schedule: a valid schedule.
+        schedule: the schedule; a wrong one (see `schedule_error`) has no slots.
         created: when the config was created; the first slot of `every`, and no slot lies before it.
         uid: the config's uid, which decides its share of the jitter.
         now: the time, with its time zone.
     """
+    if schedule_error(schedule) is not None:
+        return Slots(due=None, next=None)
     shift = timedelta(seconds=spread(uid) * (schedule.jitter.seconds if schedule.jitter else 0.0))
     around = _every if schedule.every else _cron
     found = around(schedule, created, now - shift)
@@ -52,28 +56,35 @@ def spread(uid: str) -> float:
 
 def _every(schedule: Schedule, created: datetime, now: datetime) -> Slots:
     assert schedule.every is not None
-    period = schedule.every.seconds
-    passed = (now - created).total_seconds() // period
+    # In whole microseconds: as floats, three times 1.001s is less than 3.003s.
+    period = timedelta(milliseconds=schedule.every.milliseconds)
+    passed = (now - created) // period
     if passed < 0:
         return Slots(due=None, next=created)
-    due = created + timedelta(seconds=passed * period)
-    return Slots(due=due, next=created + timedelta(seconds=(passed + 1) * period))
+    return Slots(due=created + passed * period, next=created + (passed + 1) * period)
 
 
 def _cron(schedule: Schedule, created: datetime, now: datetime) -> Slots:
     assert schedule.cron is not None
     zone = ZoneInfo(schedule.time_zone or "UTC")
-    local = now.astimezone(zone)
     # In reverse CronSim looks for what lies strictly before: a second later makes a slot at this very second count.
-    due = _first(CronSim(schedule.cron, local.replace(microsecond=0) + timedelta(seconds=1), reverse=True))
-    if due is not None and due < created:
-        due = None
-    return Slots(due=due, next=_first(CronSim(schedule.cron, local)))
+    # The second is added in UTC, since local time would forget which of the two hours it is when clocks go back.
+    second = (now.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)).astimezone(zone)
+    due = next(_times(CronSim(schedule.cron, second, reverse=True)), None)
+    for found in _times(CronSim(schedule.cron, now.astimezone(zone))):
+        if found > now:
+            return Slots(due=_not_before(created, due), next=found)
+        # A fixed time is met in the first of two equal hours; all through the second one CronSim still calls it next.
+        due = found
+    return Slots(due=_not_before(created, due), next=None)
 
 
-def _first(times: CronSim) -> datetime | None:
-    found = next(times, None)
-    return found.astimezone(UTC) if found else None
+def _times(times: CronSim) -> Iterator[datetime]:
+    return (found.astimezone(UTC) for found in times)
+
+
+def _not_before(created: datetime, due: datetime | None) -> datetime | None:
+    return due if due is not None and due >= created else None
 
 
 def interval_seconds(schedule: Schedule, now: datetime) -> float:
@@ -97,8 +108,17 @@ def schedule_error(schedule: Schedule) -> str | None:
                 "write one such as Europe/Berlin or UTC"
             )
     if schedule.cron is not None:
-        try:
-            CronSim(schedule.cron, datetime(2000, 1, 1, tzinfo=UTC))
-        except CronSimError as error:
+        error = _cron_error(schedule.cron)
+        if error is not None:
             return f"spec.schedule.cron: {schedule.cron!r}: {error}; write five fields such as '*/5 * * * *'"
+    return None
+
+
+def _cron_error(cron: str) -> str | None:
+    if len(cron.split()) != CRON_FIELDS:  # CronSim would take a sixth one, for seconds, at the front
+        return "Wrong number of fields"
+    try:
+        CronSim(cron, datetime(2000, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        return str(error)
     return None
