@@ -266,7 +266,7 @@ ASPECTS = st.one_of(
     st.builds(lambda kind: template(params=kind), one({}, {"type": "object"}, {"type": "string"})),
     st.builds(lambda part: run(**part), some(configRef=st.just({"name": "c"}), templateRef=st.just({"name": "t"}))),
     st.builds(
-        lambda reference, part: run(**{reference: {"name": "x"}}, **part),
+        lambda reference, part: run("either", **{**part, reference: {"name": "x"}}),
         one("configRef", "templateRef"),
         some(
             params=one({}, {"a": 1}), timeout=DURATIONS, podOverrides=st.just({}), deliveryFailure=one("Failed", "No")
