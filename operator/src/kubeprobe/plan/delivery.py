@@ -10,6 +10,8 @@ from kubeprobe.plan.outcome import Outcome, cut, delivery_verdict
 
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 30.0
+MOST_DOUBLINGS = 10
+"""More would not make the delay longer, and after a thousand a float overflows."""
 
 OWN_DOING = {
     "exceeded quota": "QuotaExceeded",
@@ -39,7 +41,7 @@ class Attempts:
 
     def next_at(self, interval_seconds: float) -> datetime:
         """When to try again: twice as long after each refusal, at most the config's interval."""
-        delay = FIRST_RETRY_SECONDS * 2.0 ** (self.count - 1)
+        delay = FIRST_RETRY_SECONDS * 2.0 ** min(self.count - 1, MOST_DOUBLINGS)
         return self.last_at + timedelta(seconds=min(delay, LONGEST_RETRY_SECONDS, interval_seconds))
 
     def after(self, refusal: Refusal, now: datetime) -> Attempts:

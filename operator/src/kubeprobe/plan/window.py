@@ -15,7 +15,11 @@ from datetime import datetime
 from kubeprobe.api import Verdict, WindowSummary
 
 BINS_PER_OCTAVE = 10
+HIGHEST_NUMBER = 2**53
+"""Of anything that is counted here; more is not exact in every JSON reader."""
 SHORTEST_SECONDS = 0.001
+HIGHEST_BIN = 500
+"""Thirty thousand years; what lies above was not written by us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Window:
     slots: tuple[Slot, ...] = ()
 
     def add(self, at: datetime, verdict: Verdict, duration_seconds: float | None) -> Window:
-        """The window with one outcome more; what is older than the span drops out."""
+        """The window with one outcome more."""
         number = int(at.timestamp()) // self.span.slot_seconds
         current = next((slot for slot in self.slots if slot.number == number), Slot(number))
         counts = Counter(current.counts)
@@ -60,12 +64,13 @@ class Window:
             bins[_bin(duration_seconds)] += 1
         added = Slot(number, dict(counts), dict(bins))
         kept = [slot for slot in self.slots if slot.number != number]
-        return replace(self, slots=tuple(sorted([*kept, added], key=lambda slot: slot.number))).until(at)
+        return replace(self, slots=tuple(sorted([*kept, added], key=lambda slot: slot.number)))
 
     def until(self, now: datetime) -> Window:
-        """The window as it stands at `now`."""
-        oldest = (int(now.timestamp()) - self.span.seconds) // self.span.slot_seconds
-        return replace(self, slots=tuple(slot for slot in self.slots if slot.number > oldest))
+        """The window as it stands at `now`; what is older drops out, and what a clock counted that ran ahead."""
+        newest = int(now.timestamp()) // self.span.slot_seconds
+        oldest = newest - self.span.seconds // self.span.slot_seconds
+        return replace(self, slots=tuple(slot for slot in self.slots if oldest < slot.number <= newest))
 
     def summary(self) -> WindowSummary:
         """The figures that a reader wants; Unknown runs say nothing about the target and leave the ratio alone."""
@@ -112,13 +117,20 @@ def _encode(slot: Slot) -> str:
 
 def _slot(text: str) -> Slot:
     number, counts, bins = text.split(":")
-    passed, failed, unknown = (int(count) for count in counts.split(","))
+    passed, failed, unknown = (_natural(count) for count in counts.split(","))
     pairs = (pair.split("=") for pair in bins.split(",") if pair)
     return Slot(
-        int(number),
+        _natural(number),
         {Verdict.PASSED: passed, Verdict.FAILED: failed, Verdict.UNKNOWN: unknown},
-        {int(place): int(count) for place, count in pairs},
+        {_natural(place, HIGHEST_BIN): _natural(count) for place, count in pairs},
     )
+
+
+def _natural(text: str, most: int = HIGHEST_NUMBER) -> int:
+    number = int(text)
+    if not 0 <= number <= most:
+        raise ValueError(f"{number} is not between 0 and {most}")
+    return number
 
 
 def _bin(seconds: float) -> int:
@@ -132,5 +144,5 @@ def _percentile(bins: Mapping[int, int], share: float) -> float | None:
         seen += bins[number]
         if seen >= rank:
             seconds: float = SHORTEST_SECONDS * 2.0 ** (number / BINS_PER_OCTAVE)
-            return round(seconds, 4)
+            return float(f"{seconds:.4g}")
     return None
