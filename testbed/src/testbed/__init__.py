@@ -1,1 +1,7 @@
 """A real Kubernetes on one Linux machine without Docker, to test and break."""
+
+from testbed.cluster import EtcdClientFiles, Testbed
+from testbed.errors import TestbedError
+from testbed.standalone import ControlPlane
+
+__all__ = ["ControlPlane", "EtcdClientFiles", "Testbed", "TestbedError"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.layout import SERVICE_FIRST, SERVICE_RANGE
 from testbed.kubeconfig import write_kubeconfig
+from testbed.layout import SERVICE_FIRST, SERVICE_RANGE
 from testbed.pki import Authority, KeyPair, ensure_signing_key
 from testbed.process import ProcessSpec
 
@@ -39,7 +39,7 @@ rules:
 
 
 @dataclass(frozen=True)
-class ControlPlane:
+class Plane:
     """The settings of one control plane."""
 
     state: Path

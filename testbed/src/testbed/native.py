@@ -10,15 +10,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from testbed import controlplane, network, node as nodes_parts, sandbox, services
+from testbed import controlplane, network, sandbox, services
+from testbed import node as nodes_parts
 from testbed.cgroup import Cgroup
-from testbed.controlplane import ControlPlane
+from testbed.controlplane import Plane
 from testbed.errors import TestbedError
 from testbed.gobuild import ALL_TOOLS, PAUSE, Builder
 from testbed.kubeapi import KubeApi
@@ -48,14 +48,14 @@ class NativeCluster:
     def __init__(self, layout: Layout, node_count: int) -> None:
         self.layout = layout
         self.nodes = [layout.node(number) for number in range(1, node_count + 1)]
-        self.plane = ControlPlane(
+        self.plane = Plane(
             layout.state, layout.bin, HOST_ADDRESS, ETCD_PORT, ETCD_PEER_PORT, API_PORT, layout.audit_log
         )
         self.cgroup = Cgroup(layout.cgroup)
         self.supervisor = Supervisor(layout.processes, layout.logs, self.cgroup.procs())
 
-    def up(self, progress: Progress) -> None:
-        """Bring everything up, and wait until it works."""
+    def up(self, progress: Progress, *, claimed: Callable[[], None]) -> None:
+        """Bring everything up, and wait until it works; `claimed` is called once the machine is ours to use."""
         if not is_root():
             raise TestbedError(
                 "a native testbed needs root (network namespaces, control groups). Run as root, or name a cluster "
@@ -64,6 +64,7 @@ class NativeCluster:
         builder = Builder(cache_root(), progress.say)
         with _machine_locked(progress.say):
             _claim(self.layout)
+            claimed()
             self._make(builder, progress)
 
     def down(self) -> None:
@@ -277,7 +278,7 @@ def _remove_leftovers(state: Path, nodes: Sequence[Node]) -> None:
     """What kubelet and CNI write outside the folders they are given: links to logs, cached results."""
     for link in Path("/var/log/containers").glob("*.log"):
         with contextlib.suppress(OSError):
-            if link.is_symlink() and Path(os.readlink(link)).is_relative_to(state):
+            if link.is_symlink() and link.readlink().is_relative_to(state):
                 link.unlink()
     for node in nodes:
         for result in Path("/var/lib/cni/results").glob(f"{node.cni_network}-*"):

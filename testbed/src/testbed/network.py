@@ -62,6 +62,12 @@ def flush_service_rules(node: Node) -> None:
         in_node(node, "nft", "delete", "table", family, "kube-proxy", check=False)
 
 
+def flush_host_service_rules() -> None:
+    """Remove what the host's own kube-proxy wrote."""
+    for family in _PROXY_TABLES:
+        run(["nft", "delete", "table", family, "kube-proxy"], check=False)
+
+
 def host_has_service_rules() -> bool:
     """Whether some kube-proxy has written rules for this machine itself."""
     return any(
@@ -75,8 +81,7 @@ def remove(nodes: Sequence[Node]) -> None:
         run(["ip", "link", "delete", node.veth], check=False)
         run(["ip", "netns", "delete", node.netns], check=False)
     run(["ip", "link", "delete", BRIDGE], check=False)
-    for family in _PROXY_TABLES:
-        run(["nft", "delete", "table", family, "kube-proxy"], check=False)
+    flush_host_service_rules()
     run(["iptables", "--delete", *_FORWARD], check=False)
 
 
@@ -117,5 +122,5 @@ def check_free(owner: str | None) -> None:
     """A bridge of our name that nobody recorded is not ours to use."""
     if owner is None and bridge_exists():
         raise TestbedError(
-            f"a network bridge {BRIDGE} is there that no testbed recorded: `ip link delete {BRIDGE}` if it is a leftover"
+            f"bridge {BRIDGE} is there, and no testbed recorded it: `ip link delete {BRIDGE}` if it is a leftover"
         )

@@ -8,11 +8,12 @@ from typing import Any
 
 import yaml
 
-from testbed.controlplane import ControlPlane
-from testbed.sandbox import SANDBOX_IMAGE
+from testbed.controlplane import Plane
 from testbed.layout import CLUSTER_DOMAIN, DNS_ADDRESS, POD_RANGE, REGISTRY, Layout, Node
+from testbed.machine import write_if_new
 from testbed.pki import KeyPair
 from testbed.process import ProcessSpec
+from testbed.sandbox import SANDBOX_IMAGE
 
 CONTAINERD = "containerd"
 KUBELET = "kubelet"
@@ -24,7 +25,8 @@ version = 2
 root = "{root}/containerd"
 state = "{run}/containerd"
 disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
-  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.tracing.processor.v1.otlp"]
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.tracing.processor.v1.otlp"]
 [grpc]
   address = "{socket}"
 [plugins."io.containerd.grpc.v1.cri"]
@@ -46,7 +48,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 """
 
 
-def write_files(node: Node, layout: Layout, plane: ControlPlane) -> None:
+def write_files(node: Node, layout: Layout, plane: Plane) -> None:
     """Everything that the node's programs read at their start."""
     for folder in (node.root, node.run, node.cni_config.parent, node.root / "registries" / REGISTRY):
         folder.mkdir(parents=True, exist_ok=True)
@@ -141,7 +143,7 @@ def kubelet(node: Node, layout: Layout) -> ProcessSpec:
     return ProcessSpec(node.component(KUBELET), argv, netns=node.netns)
 
 
-def kube_proxy(name: str, node: Node, layout: Layout, plane: ControlPlane, *, on_host: bool = False) -> ProcessSpec:
+def kube_proxy(name: str, node: Node, layout: Layout, plane: Plane, *, on_host: bool = False) -> ProcessSpec:
     """A node's service rules, or (with `on_host`) the host's, which the API server and development need."""
     config = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
@@ -158,7 +160,6 @@ def kube_proxy(name: str, node: Node, layout: Layout, plane: ControlPlane, *, on
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
     }
     path = layout.config / f"{name.replace('/', '_')}.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    write_if_new(path, yaml.safe_dump(config, sort_keys=False))
     argv = (str(layout.bin / "kube-proxy"), f"--config={path}")
     return ProcessSpec(name, argv, netns="" if on_host else node.netns)

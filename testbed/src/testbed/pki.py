@@ -6,7 +6,7 @@ is what clusters out there sign with, and what a token's reader must be able to 
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_YEAR = datetime.timedelta(days=365)
-_SKEW = datetime.timedelta(minutes=5)
+_YEAR = dt.timedelta(days=365)
+_SKEW = dt.timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ class Authority:
             return files
         key = ec.generate_private_key(ec.SECP256R1())
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if names else [])]
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         builder = (
-            self._builder(_name(common_name, organizations), key, now + datetime.timedelta(days=days))
+            self._builder(_name(common_name, organizations), key, now + dt.timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         )
@@ -118,15 +118,13 @@ class Authority:
         return files
 
     @staticmethod
-    def _builder(
-        subject: x509.Name, key: ec.EllipticCurvePrivateKey, until: datetime.datetime
-    ) -> x509.CertificateBuilder:
+    def _builder(subject: x509.Name, key: ec.EllipticCurvePrivateKey, until: dt.datetime) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(datetime.datetime.now(datetime.UTC) - _SKEW)
+            .not_valid_before(dt.datetime.now(dt.UTC) - _SKEW)
             .not_valid_after(until)
         )
 
@@ -145,7 +143,7 @@ class Authority:
             decipher_only=False,
         )
         cert = (
-            self._builder(subject, key, datetime.datetime.now(datetime.UTC) + 10 * _YEAR)
+            self._builder(subject, key, dt.datetime.now(dt.UTC) + 10 * _YEAR)
             .issuer_name(subject)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(usage, critical=True)

@@ -8,9 +8,9 @@ import struct
 
 import yaml
 
-from testbed.controlplane import ControlPlane
-from testbed.layout import CLUSTER_DOMAIN, DNS_ADDRESS, HOST_ADDRESS, REGISTRY, Layout, Node
+from testbed.controlplane import Plane
 from testbed.kubeapi import KubeApi
+from testbed.layout import CLUSTER_DOMAIN, DNS_ADDRESS, HOST_ADDRESS, REGISTRY, Layout, Node
 from testbed.process import ProcessSpec
 
 COREDNS = "coredns"
@@ -37,7 +37,7 @@ _COREFILE = """\
 """
 
 
-def coredns(layout: Layout, plane: ControlPlane) -> ProcessSpec:
+def coredns(layout: Layout, plane: Plane) -> ProcessSpec:
     """Cluster DNS; it knows the cluster's names only, since nothing leaves the machine."""
     kubeconfig = plane.kubeconfig(layout.config / "coredns.kubeconfig", _DNS_USER)
     corefile = layout.config / "Corefile"
@@ -122,7 +122,7 @@ def dns_answers(server: str, name: str, timeout_seconds: float = 0.5) -> bool:
         except OSError:
             return False
     found, flags, _, answers = struct.unpack(">4H", answer[:8])
-    return found == number and flags & 0xF == 0 and answers > 0
+    return bool(found == number and flags & 0xF == 0 and answers > 0)
 
 
 def accepts(address: str, port: int) -> bool:
