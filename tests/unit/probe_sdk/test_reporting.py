@@ -103,9 +103,10 @@ def test_anything_else_in_the_termination_log_gives_way(termination_log: Path) -
     assert termination_log.read_text() == FAILURE.termination_message()
 
 
-def test_no_termination_log_is_made_where_there_is_none(tmp_path: Path) -> None:
+def test_no_termination_log_is_made_where_there_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert reporter("", "", tmp_path / "none").send(FAILURE)
     assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().err == ""
 
 
 def test_a_termination_log_that_cannot_be_written_is_told(

@@ -182,6 +182,16 @@ def test_the_last_error_that_does_not_fit_is_cut_and_the_room_is_used() -> None:
     assert 4090 <= len(message.encode()) <= 4096
 
 
+@pytest.mark.parametrize("length", range(200, 220))
+def test_attributes_use_the_room_that_is_left_and_no_more(length: int) -> None:
+    report = Report(ok=True, attributes={f"key-{n}": "x" * length for n in range(20)})
+    message = report.termination_message()
+    kept = parse_termination_message(message)
+    assert kept is not None
+    assert 17 <= len(kept.attributes) < 20
+    assert 4096 - length - 20 < len(message.encode()) <= 4096
+
+
 def test_what_json_escapes_still_fits() -> None:
     report = Report(ok=False, errors=("\x01" * 1024,) * 20, attributes={"a": "\x01" * 256})
     assert len(report.termination_message().encode()) <= 4096
