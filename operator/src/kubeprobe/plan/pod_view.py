@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from probe_sdk.wire import LABEL_RUN
@@ -12,6 +12,8 @@ from probe_sdk.wire import LABEL_RUN
 CONTAINER = "probe"
 STARTED_ANNOTATION = "kubeprobe.io/started-at"
 DEADLINE_ANNOTATION = "kubeprobe.io/deadline"
+NOT_SEEN = "ContainerStatusUnknown"
+"""The kubelet's reason for a container whose end, and perhaps whose beginning, it has not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,16 @@ class PodView:
         """The probe's process has ended, or never will start."""
         return self.terminated is not None or self.phase in ("Succeeded", "Failed")
 
+    @property
+    def interrupted(self) -> bool:
+        """The probe was ended from outside or unseen, so its exit code is not its own word.
+
+        A pod whose containers end by themselves has no reason; one that is evicted, preempted, shut down with its node
+        or past activeDeadlineSeconds has.
+        """
+        unseen = self.terminated is not None and self.terminated.reason == NOT_SEEN
+        return self.deleting or bool(self.reason) or unseen
+
 
 def read_pod(body: Mapping[str, Any]) -> PodView:
     """The view of a pod as the API server tells it."""
@@ -133,7 +145,9 @@ def _condition(one: Mapping[str, Any]) -> PodCondition:
 
 
 def _time(text: str | None) -> datetime | None:
+    """The time that an annotation tells; anybody may have edited it, so what is not a time with its zone is none."""
     try:
-        return datetime.fromisoformat(text) if text else None
-    except ValueError:
+        found = datetime.fromisoformat(text) if text else None
+        return found.astimezone(UTC) if found and found.tzinfo else None
+    except (ValueError, OverflowError):
         return None

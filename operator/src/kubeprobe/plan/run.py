@@ -138,12 +138,12 @@ def complete(run: ProbeRun, pod: PodView | None, outcome: Outcome, now: datetime
         attributes=report.attributes if report else {},
         stage=outcome.stage,
         source=outcome.source,
-        node=pod.node if pod else "",
-        pod=pod.name if pod else "",
-        pod_uid=pod.uid if pod else "",
+        node=pod.node if pod else run.status.node,
+        pod=pod.name if pod else run.status.pod,
+        pod_uid=pod.uid if pod else run.status.pod_uid,
         started_at=started,
         finished_at=now,
-        duration_seconds=round((now - started).total_seconds(), 3) if started else None,
+        duration_seconds=_seconds_between(started, now) if started else None,
         report_digest=outcomes.digest(report) if report else "",
         conditions=(
             Condition(type="Completed", status="True", reason="Completed", message="", last_transition_time=now),
@@ -156,6 +156,11 @@ def complete(run: ProbeRun, pod: PodView | None, outcome: Outcome, now: datetime
             ),
         ),
     )
+
+
+def _seconds_between(start: datetime, end: datetime) -> float:
+    """Never less than nothing, even when the clock was set back in between."""
+    return max(round((end - start).total_seconds(), 3), 0.0)
 
 
 def _deliver(seen: RunSeen, work: Work | Mistake, site: Site, now: datetime) -> RunPlan:
@@ -192,30 +197,33 @@ def _follow(seen: RunSeen, pod: PodView, work: Work | Mistake, now: datetime) ->
     if pod.run_uid != run.metadata.uid:
         return _name_taken(run, pod, now)
     found = outcomes.from_pod(pod)
-    if found is not None and not (found.source is Source.EXIT_CODE and _interrupted(pod)):
+    if found is not None and not (found.source is Source.EXIT_CODE and pod.interrupted):
         return _finish(run, pod, found, now)
+    deadline = _deadline(run, pod, work)
     if pod.ended or pod.deleting:
-        return _end_of(seen, pod, work, now)
-    deadline = pod.deadline or now
+        return _end_of(seen, pod, work, deadline, now)
     if now < deadline + timedelta(seconds=LAST_WORD_SECONDS):
         return _wait(run, pod, deadline, now)
     return _silent(seen, pod, work, now)
 
 
-def _interrupted(pod: PodView) -> bool:
-    """The process was ended from outside, so its exit code is not its own word."""
-    return pod.deleting or pod.reason == "DeadlineExceeded"
+def _deadline(run: ProbeRun, pod: PodView, work: Work | Mistake) -> datetime:
+    """When the probe's time is over; counted anew where somebody took the pod's annotation away."""
+    if pod.deadline is not None:
+        return pod.deadline
+    timeout_seconds = 0.0 if isinstance(work, Mistake) else work.timeout_seconds
+    return (pod.started_at or run.metadata.creation_timestamp) + timedelta(seconds=timeout_seconds)
 
 
-def _end_of(seen: RunSeen, pod: PodView, work: Work | Mistake, now: datetime) -> RunPlan:
+def _end_of(seen: RunSeen, pod: PodView, work: Work | Mistake, deadline: datetime, now: datetime) -> RunPlan:
     """The pod ends without an outcome: taken away, refused by the kubelet, or past its time."""
     disrupted = pod.condition("DisruptionTarget")
     lost_node = disrupted is not None and disrupted.reason == "DeletionByTaintManager"
     if lost_node or (pod.ended and not pod.deleting):
         return _silent(seen, pod, work, now)
-    if not pod.ended and now < (pod.deadline or now):
+    if not pod.ended and now < deadline:
         # It may still speak while it is being ended.
-        return RunPlan(wake_at=pod.deadline)
+        return RunPlan(wake_at=deadline)
     why = f" ({disrupted.reason}: {disrupted.message})" if disrupted else ""
     gone = Outcome(
         Verdict.UNKNOWN,
@@ -246,7 +254,7 @@ def _silent(seen: RunSeen, pod: PodView, work: Work | Mistake, now: datetime) ->
         mistaken = Outcome(Verdict.UNKNOWN, work.reason, outcomes.cut(work.message), Source.DELIVERY)
         return _finish(seen.run, pod, mistaken, now)
     found = standstill(pod, seen.evidence.events, seen.evidence.node)
-    waited = (now - pod.started_at).total_seconds() if pod.started_at else work.timeout_seconds
+    waited = _seconds_between(pod.started_at, now) if pod.started_at else work.timeout_seconds
     return _finish(seen.run, pod, outcomes.from_standstill(found, waited, work.delivery), now)
 
 
@@ -279,7 +287,17 @@ def _tidy(run: ProbeRun, pod: PodView | None) -> tuple[Action, ...]:
 def _adoption(run: ProbeRun, config: ProbeConfig | None) -> tuple[Action, ...]:
     if config is None or any(owner.kind == "ProbeConfig" for owner in run.metadata.owner_references):
         return ()
-    return (Adopt({"metadata": belonging(config, run.metadata.name)}),)
+    owners = [owner.model_dump(by_alias=True, exclude_none=True) for owner in run.metadata.owner_references]
+    belong = belonging(config, run.metadata.name)
+    for ours in belong["ownerReferences"]:
+        ours["controller"] = not any(owner.get("controller") for owner in owners)
+    return (Adopt({"metadata": {**belong, "ownerReferences": [*owners, *belong["ownerReferences"]]}}),)
+
+
+def belongs(run: ProbeRun, config: ProbeConfig) -> bool:
+    """Whether a run is this config's, and not one of an earlier config of the same name."""
+    owners = [owner.uid for owner in run.metadata.owner_references if owner.kind == "ProbeConfig"]
+    return not owners or config.metadata.uid in owners
 
 
 def belonging(config: ProbeConfig, run_name: str) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kubeprobe.api import Stage
-from kubeprobe.plan.pod_view import PodView
+from kubeprobe.plan.pod_view import NOT_SEEN, PodView
 
 COMBINED_PREFIX = re.compile(r"^\(combined from similar events\):\s*")
+BARE_ERROR = re.compile(r"^(\(combined from similar events\):\s*)?Error: \w+$")
+"""What the kubelet says after each failed pull, such as Error: ImagePullBackOff: nothing that was not known."""
 IMAGE_REASONS = frozenset(
     {
         "ErrImagePull",
@@ -79,14 +81,14 @@ def _unscheduled(pod: PodView, events: Sequence[PodEvent]) -> Standstill:
 
 
 def _on_node(pod: PodView, events: Sequence[PodEvent]) -> Standstill:
-    if pod.terminated is not None or pod.phase in ("Succeeded", "Failed"):
-        return _refused(pod)
-    if pod.running:
+    if pod.running or _hung(pod):
         return Standstill(
             Stage.STARTED_AND_SILENT,
             "Silent",
             f"the probe was started on node {pod.node} and neither reported nor ended: its log may tell where it hangs",
         )
+    if pod.ended:
+        return _refused(pod)
     if not pod.acknowledged:
         return Standstill(
             Stage.NOT_ACKNOWLEDGED,
@@ -96,16 +98,26 @@ def _on_node(pod: PodView, events: Sequence[PodEvent]) -> Standstill:
     return _starting(pod, events)
 
 
+def _hung(pod: PodView) -> bool:
+    """The kubelet ended a probe that it had started, past its time."""
+    ended = pod.terminated
+    return pod.reason == "DeadlineExceeded" and ended is not None and ended.reason != NOT_SEEN
+
+
 def _refused(pod: PodView) -> Standstill:
-    """The pod ended without its container's word: the kubelet refused or evicted it."""
-    words = f"{pod.reason}: {pod.message}" if pod.message else pod.reason or "no reason given"
-    return Standstill(Stage.ENDED_UNHEARD, pod.reason or "PodFailed", f"the pod ended on node {pod.node}: {words}")
+    """The pod ended without its container's word: the kubelet refused, evicted or lost it."""
+    reason, message = pod.reason, pod.message
+    if not reason and pod.terminated is not None:
+        reason, message = pod.terminated.reason, pod.terminated.message
+    words = f"{reason}: {message}" if message else reason or "no reason given"
+    return Standstill(Stage.ENDED_UNHEARD, reason or "PodFailed", f"the pod ended on node {pod.node}: {words}")
 
 
 def _starting(pod: PodView, events: Sequence[PodEvent]) -> Standstill:
     waiting = pod.waiting
     if waiting is not None and waiting.reason in IMAGE_REASONS:
-        words = _last(events, {"Failed"}) or waiting.message
+        telling = [event for event in events if not BARE_ERROR.match(event.message)]
+        words = _last(telling, {"Failed"}) or waiting.message
         return Standstill(Stage.NO_IMAGE, waiting.reason, f"the image was not pulled on node {pod.node}: {words}")
     sandbox = _last(events, {"FailedCreatePodSandBox", "NetworkNotReady"})
     if not _sandboxed(pod) and sandbox:
