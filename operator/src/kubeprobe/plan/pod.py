@@ -18,6 +18,8 @@ from probe_sdk import wire
 TOKEN_DIRECTORY = "/var/run/secrets/kubeprobe"  # noqa: S105 - a path, not a secret
 TOKEN_LIFETIME_SECONDS = 3600
 USER_ID = 65532
+DEFAULT_ACCOUNT = "default"
+"""Who a probe is when nobody says: enough for its token, and it gets no other."""
 KILL_MARGIN_SECONDS = 10.0
 """How long after its deadline the kubelet ends a probe that hangs: late enough for its last words."""
 GRACE_SECONDS = 5
@@ -76,6 +78,7 @@ def _pod_spec(run: ProbeRun, work: Work, site: Site, deadline: datetime) -> dict
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
         "enableServiceLinks": False,
+        "serviceAccountName": account or DEFAULT_ACCOUNT,
         "automountServiceAccountToken": bool(account),
         "activeDeadlineSeconds": math.ceil(work.timeout_seconds + KILL_MARGIN_SECONDS),
         "terminationGracePeriodSeconds": GRACE_SECONDS,
@@ -94,8 +97,6 @@ def _pod_spec(run: ProbeRun, work: Work, site: Site, deadline: datetime) -> dict
             *_dump(overrides.volumes),
         ],
     }
-    if account:
-        spec["serviceAccountName"] = account
     if overrides.node_selector:
         spec["nodeSelector"] = dict(overrides.node_selector)
     if overrides.tolerations:
@@ -142,12 +143,17 @@ def _environment(run: ProbeRun, work: Work, site: Site, deadline: datetime) -> I
         wire.ENV_CONFIG: work.config_name,
         wire.ENV_NAMESPACE: run.metadata.namespace,
         wire.ENV_DEADLINE: deadline.isoformat(),
-        wire.ENV_PARAMS: json.dumps(work.params, separators=(",", ":")),
+        wire.ENV_PARAMS: _literal(json.dumps(work.params, separators=(",", ":"))),
     }
     yield from ({"name": name, "value": value} for name, value in known.items())
     yield {"name": wire.ENV_NODE, "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
     yield {"name": wire.ENV_POD, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
-    yield from ({"name": name, "value": value} for name, value in param_environment(work.params).items())
+    yield from ({"name": name, "value": _literal(value)} for name, value in param_environment(work.params).items())
+
+
+def _literal(value: str) -> str:
+    """The value as the kubelet has to be given it: $(NAME) would be another variable, and $$ a single $."""
+    return value.replace("$", "$$")
 
 
 def param_environment(params: Mapping[str, Any]) -> dict[str, str]:
