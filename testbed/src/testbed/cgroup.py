@@ -26,7 +26,7 @@ class Hierarchy:
 
 
 def parse_mountinfo(text: str) -> list[Hierarchy]:
-    """The hierarchies in /proc/self/mountinfo: the unified one alone where it has controllers, else version 1's."""
+    """The hierarchies in /proc/self/mountinfo; version 1's may stand beside a unified one."""
     found: list[Hierarchy] = []
     for line in text.splitlines():
         before, _, after = line.partition(" - ")
@@ -35,8 +35,12 @@ def parse_mountinfo(text: str) -> list[Hierarchy]:
             mount = Path(before.split()[4])
             if not any(each.mount == mount for each in found):
                 found.append(Hierarchy(mount, frozenset(options.split(",")), kind == "cgroup2"))
-    legacy = [each for each in found if not each.unified]
-    return legacy or found
+    return found
+
+
+def in_use(hierarchies: list[Hierarchy]) -> list[Hierarchy]:
+    """Those that hold the limits: version 1's where there are some, else the unified one."""
+    return [each for each in hierarchies if not each.unified] or hierarchies
 
 
 class Cgroup:
@@ -44,7 +48,8 @@ class Cgroup:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._hierarchies = parse_mountinfo(Path("/proc/self/mountinfo").read_text())
+        self._all = parse_mountinfo(Path("/proc/self/mountinfo").read_text())
+        self._hierarchies = in_use(self._all)
 
     def procs(self) -> tuple[Path, ...]:
         """The files that a starting process writes itself into."""
@@ -74,7 +79,7 @@ class Cgroup:
 
     def remove(self) -> None:
         """Remove the groups, innermost first."""
-        for hierarchy in self._hierarchies:
+        for hierarchy in self._all:  # runc makes groups in the unified one even where it holds no limits
             base = hierarchy.mount / self._name
             wait_until(lambda base=base: _removed(base), f"cgroup {base} can be removed", timeout_seconds=20)  # type: ignore[misc]
 

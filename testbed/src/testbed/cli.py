@@ -50,7 +50,11 @@ def up(
     bed = Testbed.open(name)
     wanted = ProviderKind.CONTROL_PLANE if alone else provider
     progress = Progress(console, Durations(cache_root() / "durations.json"))
-    bed.up(nodes, provider=wanted, context=context, registry=registry, progress=progress)
+    try:
+        bed.up(nodes, provider=wanted, context=context, registry=registry, progress=progress)
+    except KeyboardInterrupt:
+        console.print("interrupted: `testbed up` goes on from here, `testbed down` takes away what was started")
+        raise typer.Exit(130) from None
     record = bed.record
     console.print(
         f"testbed {name!r} is up: {record.provider if record else ''} ({record.reason if record else ''})",

@@ -18,7 +18,7 @@ from testbed import faults, network, standalone
 from testbed.errors import TestbedError
 from testbed.images import Images
 from testbed.kubeapi import KubeApi
-from testbed.layout import HOST_ADDRESS, MAX_NODES, REGISTRY, Layout, cache_root
+from testbed.layout import HOST_ADDRESS, MAX_NODES, REGISTRY, Layout, cache_root, state_root
 from testbed.machine import run
 from testbed.native import NativeCluster
 from testbed.node import HOST_KUBE_PROXY, KUBE_PROXY
@@ -149,7 +149,6 @@ class Testbed:
             cluster = NativeCluster(self.layout, record.nodes)
             cluster.up(progress, claimed=lambda: self._write(record))
         else:
-            self._write(record)
             self._up_elsewhere(choice, record, progress)
 
     def down(self) -> None:
@@ -328,7 +327,7 @@ class Testbed:
     def _machine(self) -> Machine:
         return Machine(
             kubeconfig=os.environ.get("KUBECONFIG", ""),
-            own_kubeconfig=self.kubeconfig,
+            own_folders=(state_root(), self.layout.state),
             container_engine=container_engine() if shutil.which("kind") else "",
             has_kind=shutil.which("kind") is not None,
             linux=sys.platform == "linux",
@@ -336,13 +335,14 @@ class Testbed:
         )
 
     def _up_elsewhere(self, choice: Choice, record: Record, progress: Progress) -> None:
+        if choice.kind is ProviderKind.EXISTING and self.record is None:
+            write_existing(choice, self.kubeconfig)
+        self._write(record)
         if choice.kind is ProviderKind.CONTROL_PLANE:
             standalone.bring_up(self.layout.state, audit_log=self.audit_log, progress=progress)
             return
         if choice.kind is ProviderKind.KIND:
             Kind(self.name, self.kubeconfig).up(record.nodes, progress.say)
-        elif choice.kubeconfig is not None:
-            write_existing(choice, self.kubeconfig)
         self.bin_dir.mkdir(exist_ok=True)
         for program in ("kubectl", "helm"):
             found, link = shutil.which(program), self.bin_dir / program

@@ -38,6 +38,7 @@ from testbed.machine import NODE_NEEDS, install, is_root, missing, run, wait_unt
 from testbed.process import State, Supervisor
 from testbed.progress import Progress
 
+_CNI_RESULTS = Path("/var/lib/cni/results")  # libcni takes no other folder
 _OWNER = RUN_ROOT / "owner.json"
 _API_NAME = "kubernetes.default.svc.cluster.local"
 
@@ -138,12 +139,12 @@ class NativeCluster:
         ensure = self.supervisor.ensure
         ensure(self.plane.controller_manager())  # before /readyz its permissions are not there, and it would exit
         ensure(self.plane.scheduler())
+        with KubeApi(self.layout.kubeconfig) as api:
+            services.apply_dns(api)
         ensure(services.coredns(self.layout, self.plane))
         for node in self.nodes:
             ensure(nodes_parts.kubelet(node, self.layout))
         self._start_proxies()
-        with KubeApi(self.layout.kubeconfig) as api:
-            services.apply_dns(api)
 
     def _start_proxies(self) -> None:
         for node in self.nodes:
@@ -281,7 +282,9 @@ def _remove_leftovers(state: Path, nodes: Sequence[Node]) -> None:
             if link.is_symlink() and link.readlink().is_relative_to(state):
                 link.unlink()
     for node in nodes:
-        for result in Path("/var/lib/cni/results").glob(f"{node.cni_network}-*"):
+        for result in _CNI_RESULTS.glob(f"{node.cni_network}-*-eth0"):
+            container = result.name.removeprefix(f"{node.cni_network}-").removesuffix("-eth0")
+            (_CNI_RESULTS / f"cni-loopback-{container}-lo").unlink(missing_ok=True)
             result.unlink()
 
 

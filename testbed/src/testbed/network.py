@@ -7,6 +7,7 @@ to the bridge it would reach the host, whose own proxy would help it on, and hid
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ _FORWARD = ("FORWARD", "--in-interface", BRIDGE, "--out-interface", BRIDGE, "--j
 
 def bridge_exists() -> bool:
     """Whether a bridge of our name is there, whoever made it."""
-    return Path(f"/sys/class/net/{BRIDGE}").exists()
+    return _interface_exists(BRIDGE)
 
 
 def ensure(nodes: Sequence[Node]) -> None:
@@ -85,6 +86,11 @@ def remove(nodes: Sequence[Node]) -> None:
     run(["iptables", "--delete", *_FORWARD], check=False)
 
 
+def _interface_exists(name: str) -> bool:
+    """Asked of the kernel, not of /sys, which may show another namespace's."""
+    return any(name == found for _, found in socket.if_nameindex())
+
+
 def _let_nodes_talk() -> None:
     """Docker's hosts pass bridged packets through a FORWARD chain that drops what it does not know."""
     if not _bridge_is_filtered() or run(["iptables", "--check", *_FORWARD], check=False).returncode == 0:
@@ -106,7 +112,7 @@ def _ensure_namespace(node: Node) -> None:
 
 
 def _ensure_cable(node: Node) -> None:
-    if not Path(f"/sys/class/net/{node.veth}").exists():
+    if not _interface_exists(node.veth):
         run(["ip", "link", "add", node.veth, "type", "veth", "peer", "name", "eth0", "netns", node.netns])
     run(["ip", "link", "set", node.veth, "master", BRIDGE, "up"])
     in_node(node, "ip", "address", "replace", f"{node.address}/{HOST_PREFIX}", "dev", "eth0")

@@ -42,7 +42,7 @@ class Machine:
     """What the choice depends on."""
 
     kubeconfig: str  # the environment's KUBECONFIG
-    own_kubeconfig: Path  # what a testbed of ours writes: to have that in the environment names no other cluster
+    own_folders: tuple[Path, ...]  # a kubeconfig in one of them is a testbed's, and names no other cluster
     container_engine: str  # "docker" or "podman" if it answers
     has_kind: bool
     linux: bool
@@ -70,7 +70,8 @@ def choose(machine: Machine, *, context: str = "", provider: ProviderKind | None
 
 def _named_file(machine: Machine) -> Path | None:
     first = machine.kubeconfig.split(":")[0]
-    return Path(first) if first and Path(first).absolute() != machine.own_kubeconfig else None
+    ours = any(Path(first).absolute().is_relative_to(folder) for folder in machine.own_folders)
+    return Path(first) if first and not ours else None
 
 
 def container_engine() -> str:
