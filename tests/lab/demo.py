@@ -1,4 +1,4 @@
-"""`make demo`: a cluster, kubeprobe and five probes in it, then two faults, found, named and mended before your eyes."""
+"""`make demo`: a cluster, kubeprobe and five probes in it; then two faults, found, named and mended as you watch."""
 
 from __future__ import annotations
 

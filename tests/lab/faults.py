@@ -16,8 +16,10 @@ BROKEN_NODE = "node-2"
 NODE_PROBE = "pod-lifecycle-node-2"
 OTHER_NODE_PROBE = "pod-lifecycle-node-1"
 ROLLOUT_PROBE = "deployment-lifecycle"
-EVERY_SECONDS = 15
-TIMEOUT_SECONDS = 14
+EVERY_SECONDS = 20
+TIMEOUT_SECONDS = 28
+SPREAD = {"every": f"{EVERY_SECONDS}s", "jitter": f"{EVERY_SECONDS - 1}s"}
+"""Two cores are few: the probes are not to start all at once."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def install_probes(lab: Lab) -> None:
         lab.config(
             name,
             "pod-lifecycle",
-            schedule={"every": f"{EVERY_SECONDS}s"},
+            schedule=SPREAD,
             timeout=f"{TIMEOUT_SECONDS}s",
             params={"node": node, "pullPolicy": "Always"},
             podOverrides={"nodeSelector": {"kubernetes.io/hostname": node}},
@@ -51,7 +53,7 @@ def install_probes(lab: Lab) -> None:
     lab.config(
         ROLLOUT_PROBE,
         "deployment-lifecycle",
-        schedule={"every": f"{EVERY_SECONDS}s"},
+        schedule=SPREAD,
         timeout=f"{TIMEOUT_SECONDS}s",
         podOverrides={"nodeSelector": {"kubernetes.io/hostname": "node-1"}},
     )

@@ -43,7 +43,12 @@ class Operator:
         """Start a manual run; its name, and its pod once that is there."""
         name = f"{config}-{uuid.uuid4().hex[:6]}"
         self._apply("ProbeRun", name, namespace, {"configRef": {"name": config}})
-        pod = eventually(f"pod of {name}", lambda: self.kubectl.get("pod", name, namespace), SOON_SECONDS)
+        pod = eventually(
+            f"pod of {name}",
+            lambda: self.kubectl.get("pod", name, namespace),
+            SOON_SECONDS,
+            lambda: (self.kubectl.get("proberun", name, namespace), self.kubectl.list("events", namespace)),
+        )
         return name, pod
 
     def token(self, pod: str, namespace: str, *args: str, audience: str = "kubeprobe") -> str:

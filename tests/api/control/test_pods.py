@@ -58,8 +58,8 @@ def test_silence_is_told_by_the_stage_and_judged_by_the_template(operator: Opera
 
 
 def test_a_refused_pod_is_told_in_the_servers_words(operator: Operator, namespace: str) -> None:
-    operator.template("refused", timeout="2s", deliveryFailure="Failed", serviceAccountName="nobody")
-    operator.config("refused", namespace)
+    operator.template("refused", timeout="2s", deliveryFailure="Failed")
+    operator.config("refused", namespace, podOverrides={"labels": {"team": "not/a/label"}})
     operator.kubectl.apply(
         {
             "apiVersion": "kubeprobe.io/v1alpha1",
@@ -69,8 +69,8 @@ def test_a_refused_pod_is_told_in_the_servers_words(operator: Operator, namespac
         }
     )
     status = operator.completed("refused-1", namespace)
-    assert (status["verdict"], status["stage"], status["reason"]) == ("Unknown", "NotCreated", "ServiceAccountNotFound")
-    assert "nobody" in status["message"]
+    assert (status["verdict"], status["stage"], status["reason"]) == ("Unknown", "NotCreated", "InvalidPod")
+    assert "not/a/label" in status["message"]
 
 
 def test_an_ad_hoc_run_needs_no_config(operator: Operator, namespace: str) -> None:

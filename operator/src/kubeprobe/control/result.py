@@ -96,7 +96,8 @@ class ResultReconciler:
         status = plan.status.model_copy(update={"next_run": next_run})
         if result is None and not await self._create(key, config):
             return
-        body = {"status": status.model_dump(by_alias=True, exclude_none=True, mode="json")}
+        # Null takes the next run away when there is none any more; left out, a merge would keep it.
+        body = {"status": {"nextRun": None, **status.model_dump(by_alias=True, exclude_none=True, mode="json")}}
         try:
             answer = await self._ctx.api.merge_patch(RESULTS, key[0], key[1], body, subresource="status")
         except ApiError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from kubeprobe.api import Phase, ProbeRun, ProbeRunStatus
-from kubeprobe.control.context import Context, Kind
+from kubeprobe.control.context import Context, Kind, logger
 from kubeprobe.control.evidence import gather_evidence
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import PODS, RUNS, ApiError
@@ -119,6 +119,7 @@ class RunReconciler:
         self._ctx.queue.add((Kind.RUN, (run.metadata.namespace, run.metadata.name)))
 
     def _refused(self, run: ProbeRun, error: ApiError) -> None:
+        logger.info("pod %s/%s was not created: %s", run.metadata.namespace, run.metadata.name, error)
         now = self._ctx.now()
         memory = self._memory.get(run.metadata.uid, Memory())
         refusal = Refusal(error.status, str(error))

@@ -23,7 +23,7 @@ from kubeprobe.api import (
     set_condition,
 )
 from kubeprobe.plan.resolve import Mistake, of_config
-from kubeprobe.plan.run import belonging
+from kubeprobe.plan.run import belonging, belongs
 from kubeprobe.plan.schedule import slots
 
 
@@ -58,12 +58,13 @@ def plan_config(seen: ConfigSeen, now: datetime) -> ConfigPlan:
     config = seen.config
     work = of_config(config, seen.template, seen.namespace_labels)
     mistake = work if isinstance(work, Mistake) else None
-    create, next_slot = (None, None) if mistake else _due(seen, now)
+    runs = [run for run in seen.runs if belongs(run, config)]
+    create, next_slot = (None, None) if mistake else _due(seen, runs, now)
     return ConfigPlan(
         conditions=_conditions(config, mistake, now),
         mistake=mistake,
         create=create,
-        surplus=surplus(config, seen.runs),
+        surplus=surplus(config, runs),
         next_slot=next_slot,
         wake_at=next_slot,
     )
@@ -98,20 +99,20 @@ def _finished(run: ProbeRun) -> tuple[datetime, str]:
     return (run.status.finished_at or run.metadata.creation_timestamp, run.metadata.name)
 
 
-def _due(seen: ConfigSeen, now: datetime) -> tuple[dict[str, Any] | None, datetime | None]:
+def _due(seen: ConfigSeen, runs: Sequence[ProbeRun], now: datetime) -> tuple[dict[str, Any] | None, datetime | None]:
     config = seen.config
     if config.spec.schedule is None or config.metadata.deletion_timestamp is not None:
         return None, None
     found = slots(config.spec.schedule, config.metadata.creation_timestamp, config.metadata.uid, now)
-    if found.due is None or _served(seen, found.due) or _busy(seen.runs):
+    if found.due is None or _served(seen.last_slot, runs, found.due, now) or _busy(runs):
         return None, found.next
     return new_run(config, found.due), found.next
 
 
-def _served(seen: ConfigSeen, slot: datetime) -> bool:
-    if seen.last_slot is not None and seen.last_slot >= _whole(slot):
-        return True
-    return any(run.spec.trigger.slot is not None and run.spec.trigger.slot >= _whole(slot) for run in seen.runs)
+def _served(last_slot: datetime | None, runs: Iterable[ProbeRun], slot: datetime, now: datetime) -> bool:
+    """Whether the slot or a later one had its run; what lies ahead was written by hand or by a clock that ran ahead."""
+    had = (last_slot, *(run.spec.trigger.slot for run in runs))
+    return any(one is not None and _whole(slot) <= one <= now for one in had)
 
 
 def _busy(runs: Iterable[ProbeRun]) -> bool:

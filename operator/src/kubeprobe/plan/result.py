@@ -1,7 +1,7 @@
 """The answer now for one ProbeConfig, folded from its runs' outcomes, and when that answer is worth a write.
 
-A run counts once: the answer remembers the last run that it has counted, and runs complete in order. What changes the
-answer is written at once; that it still stands, at most every five minutes.
+A run counts once: the history tells the last ones that were counted, and what is older than all of them was counted
+too. What changes the answer is written at once; that it still stands, at most every five minutes.
 """
 
 from __future__ import annotations
@@ -26,12 +26,16 @@ from kubeprobe.api import (
 )
 from kubeprobe.plan.outcome import cut
 from kubeprobe.plan.resolve import MISTAKES, Mistake
+from kubeprobe.plan.run import belongs
 from kubeprobe.plan.window import decode
 
 HISTORY = 10
 HEARTBEAT_SECONDS = 300.0
 PENDING = "Pending"
 HEALTHY = "Healthy"
+SKEW_SECONDS = 5.0
+"""What lies further ahead than this was written by a clock that ran ahead, or by hand."""
+REASON_LENGTH = 128
 NUMBERS = re.compile(r"\d+(\.\d+)?")
 
 
@@ -80,15 +84,10 @@ def judge(before: ProbeResultStatus, mistake: Mistake | None, now: datetime) -> 
 
 def fold(before: ProbeResultStatus, config: ProbeConfig, runs: Iterable[ProbeRun], now: datetime) -> ProbeResultStatus:
     """The answer with all completed runs counted that it had not counted yet."""
-    mark = _mark(before)
-    fresh = sorted(
-        (run for run in runs if run.status.phase is Phase.COMPLETED and run.status.finished_at is not None),
-        key=_order,
-    )
-    status = before
-    for run in fresh:
-        if mark is None or _order(run) > mark:
-            status = _count(status, run, config.spec.thresholds)
+    horizon = now + timedelta(seconds=SKEW_SECONDS)
+    status = before.model_copy(update={"history": tuple(one for one in before.history if one.at <= horizon)})
+    for run in _fresh(status, (run for run in runs if belongs(run, config)), horizon):
+        status = _count(status, run, config.spec.thresholds)
     status = status.model_copy(
         update={"severity": config.spec.severity, "observed_generation": config.metadata.generation}
     )
@@ -99,6 +98,35 @@ def fold(before: ProbeResultStatus, config: ProbeConfig, runs: Iterable[ProbeRun
             "window": tuple(window.summary() for window in windows),
         }
     )
+
+
+def _fresh(status: ProbeResultStatus, runs: Iterable[ProbeRun], horizon: datetime) -> list[ProbeRun]:
+    """The completed runs that the answer has not counted, in the order in which they ended."""
+    counted, mark = {_place(one) for one in status.history}, _mark(status, horizon)
+    ended = {
+        (run.status.finished_at, run.metadata.name): run
+        for run in runs
+        if run.status.phase is Phase.COMPLETED and run.status.finished_at is not None
+    }
+    return [
+        ended[place]
+        for place in sorted(ended)
+        if place[0] <= horizon and place not in counted and (mark is None or place > mark)
+    ]
+
+
+def _mark(status: ProbeResultStatus, horizon: datetime) -> tuple[datetime, str] | None:
+    """What ended up to here was counted. While the history has room for more, it names all that ever was."""
+    if len(status.history) >= HISTORY:
+        return min(_place(one) for one in status.history)
+    last = status.last_run
+    if status.history or last is None or last.finished_at > horizon:
+        return None
+    return (last.finished_at, last.name)
+
+
+def _place(outcome: Outcome) -> tuple[datetime, str]:
+    return (outcome.at, outcome.run)
 
 
 def plan_write(
@@ -136,8 +164,8 @@ def _count(status: ProbeResultStatus, run: ProbeRun, thresholds: Thresholds) -> 
     outcome = Outcome(
         run=run.metadata.name,
         verdict=verdict,
-        reason=ended.reason,
-        message=ended.message,
+        reason=ended.reason[:REASON_LENGTH] or verdict.value,
+        message=cut(ended.message),
         at=ended.finished_at,
         duration_seconds=ended.duration_seconds,
         node=ended.node,
@@ -147,7 +175,7 @@ def _count(status: ProbeResultStatus, run: ProbeRun, thresholds: Thresholds) -> 
         update={
             "consecutive": streak,
             "digests": tuple(window.encode() for window in windows),
-            "history": (outcome, *status.history)[:HISTORY],
+            "history": tuple(sorted((outcome, *status.history), key=_place, reverse=True)[:HISTORY]),
             "last_run": LastRun(
                 name=run.metadata.name,
                 slot=run.spec.trigger.slot or (status.last_run.slot if status.last_run else None),
@@ -198,12 +226,3 @@ def _with_condition(status: ProbeResultStatus, now: datetime) -> ProbeResultStat
         type=HEALTHY, status=healthy, reason=status.reason, message=status.message, last_transition_time=now
     )
     return status.model_copy(update={"conditions": set_condition(status.conditions, condition, now)})
-
-
-def _mark(status: ProbeResultStatus) -> tuple[datetime, str] | None:
-    return (status.last_run.finished_at, status.last_run.name) if status.last_run else None
-
-
-def _order(run: ProbeRun) -> tuple[datetime, str]:
-    assert run.status.finished_at is not None
-    return (run.status.finished_at, run.metadata.name)
