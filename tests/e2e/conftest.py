@@ -19,10 +19,16 @@ def testbed() -> Testbed:
 
 
 @pytest.fixture(scope="session")
-def lab(testbed: Testbed) -> Iterator[Lab]:
-    """The lab with kubeprobe installed and the five cases registered; probes are removed at the end."""
+def lab(testbed: Testbed) -> Lab:
+    """The lab with kubeprobe installed from its chart."""
     lab = Lab.open(testbed)
     lab.install()
+    return lab
+
+
+@pytest.fixture(scope="session")
+def cases(lab: Lab) -> Iterator[Lab]:
+    """The lab with the five cases registered; their namespace is removed at the end."""
     lab.register()
     yield lab
     lab.kubectl.delete("namespace", PROBES)

@@ -165,7 +165,7 @@ def test_an_unpullable_image_is_told_by_its_stage(lab: Lab, namespace: str) -> N
     status = run(lab, namespace, "unpullable")
     assert (status["verdict"], status["stage"]) == ("Unknown", "NoImage")
     assert "nothing:here" in status["message"]
-    assert "not found" in status["message"]
+    assert "Failed to pull image" in status["message"]
 
 
 def test_a_probe_that_hangs_has_failed(lab: Lab, namespace: str) -> None:

@@ -16,8 +16,8 @@ BROKEN_NODE = "node-2"
 NODE_PROBE = "pod-lifecycle-node-2"
 OTHER_NODE_PROBE = "pod-lifecycle-node-1"
 ROLLOUT_PROBE = "deployment-lifecycle"
-EVERY_SECONDS = 20
-TIMEOUT_SECONDS = 28
+EVERY_SECONDS = 15
+TIMEOUT_SECONDS = 20
 SPREAD = {"every": f"{EVERY_SECONDS}s", "jitter": f"{EVERY_SECONDS - 1}s"}
 """Two cores are few: the probes are not to start all at once."""
 
