@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from tests.unit.intake.cluster import PrivateKey, claims, ec_key, jwk, rsa_key, sign
 
 from kubeprobe.intake.jws import MalformedTokenError, SignedToken, public_keys, read_token
@@ -40,6 +41,15 @@ def test_both_algorithms_are_verified_and_only_by_their_own_key() -> None:
     ]
     for token, key in wrong:
         assert not token.verified_by(key.public_key())
+
+
+def test_a_header_does_not_choose_the_algorithm_for_a_key() -> None:
+    body = part(claims())
+    by_rsa, by_ec = f"{part({'alg': 'ES256'})}.{body}", f"{part({'alg': 'RS256'})}.{body}"
+    rsa_signature = part(RSAAlgorithm(RSAAlgorithm.SHA256).sign(by_rsa.encode(), RSA))
+    ec_signature = part(ECAlgorithm(ECAlgorithm.SHA256).sign(by_ec.encode(), EC))
+    assert not read_token(f"{by_rsa}.{rsa_signature}").verified_by(RSA.public_key())
+    assert not read_token(f"{by_ec}.{ec_signature}").verified_by(EC.public_key())
 
 
 def test_a_changed_payload_is_not_what_was_signed() -> None:
