@@ -58,6 +58,12 @@ def test_the_spec_of_a_run_never_changes(server: Server) -> None:
         assert IMMUTABLE in answer.json()["message"]
     assert server.patch("ProbeRun", "immutable", {"metadata": {"labels": {"a": "b"}}}).status_code == 200
     assert server.patch("ProbeRun", "immutable", {"status": {"phase": "Running"}}, "/status").status_code == 200
+    over = {"status": {"phase": "Completed", "verdict": "Failed", "reason": "CheckFailed"}}
+    assert server.patch("ProbeRun", "immutable", over, "/status").status_code == 200
+    assert server.patch("ProbeRun", "immutable", over, "/status").status_code == 200
+    lie = server.patch("ProbeRun", "immutable", {"status": {"verdict": "Passed"}}, "/status")
+    assert lie.status_code == 422
+    assert "is a record and never changes" in lie.json()["message"]
 
 
 def test_defaults_are_those_of_the_models(server: Server) -> None:

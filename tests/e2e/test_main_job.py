@@ -231,7 +231,7 @@ def test_answers_and_records_edited_by_hand_are_put_right_or_refused(lab: Lab, n
     args = ("-n", namespace, "--subresource=status", "--type=merge", "-p", patch)
     lab.kubectl("patch", "proberesult", "honest", *args)
     lab.verdict("honest", "Passed", SOON_SECONDS, namespace)
-    with pytest.raises(KubectlError, match="complete"):
+    with pytest.raises(KubectlError, match="record"):
         lab.kubectl("patch", "proberun", name, *args)
 
 

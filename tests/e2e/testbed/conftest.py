@@ -1,4 +1,4 @@
-"""A machine within the machine: network and mounts of its own, so that a second testbed can live, break and go there."""
+"""A machine within the machine: network and mounts of its own, where a second testbed can live and break."""
 
 from __future__ import annotations
 

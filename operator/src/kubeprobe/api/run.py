@@ -104,6 +104,13 @@ class RunStep(ApiModel):
 class ProbeRunStatus(ApiModel):
     """How the run went; written by the operator, finally once it is Completed."""
 
+    rules = (
+        Rule(
+            cel="!has(oldSelf.verdict) || self == oldSelf",
+            message="a ProbeRun with a verdict is a record and never changes: create another ProbeRun instead",
+        ),
+    )
+
     phase: Phase = Field(
         Phase.PENDING,
         description="Pending: not over, and perhaps not started. Running: the probe is at work (set only when it takes "
