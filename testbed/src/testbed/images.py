@@ -68,24 +68,24 @@ class Images:
 
     def ensure_python_base(self) -> str:
         """Make the Python base image unless it is in the store; its name."""
-        if not self._has(PYTHON_BASE):
-            archive = self._python_root()
+        recipe = hashlib.sha256(f"{_PACKAGES}{_NOT_NEEDED}{_AS_PYTHON_IMAGES}".encode()).hexdigest()[:12]
+        exact = f"{REGISTRY}/python:{recipe}"
+        if not self._has(exact):
+            archive = self._python_root(recipe)
             self._say(f"importing {PYTHON_BASE}")
-            with_file = archive.with_suffix(".Dockerfile")
-            with_file.write_text(
-                f'FROM scratch\nADD {archive.name} /\nENV PATH={_PATH} LANG=C.UTF-8\nCMD ["python3"]\n'
-            )
+            dockerfile = archive.with_name("Dockerfile")
+            dockerfile.write_text(f"FROM scratch\nADD {archive.name} /\nENV PATH={_PATH} LANG=C.UTF-8\n")
             self._buildah(
-                "bud", "--isolation", "chroot", "--tag", PYTHON_BASE, "--file", str(with_file), str(archive.parent)
+                "bud", "--isolation", "chroot", "--tag", exact, "--file", str(dockerfile), str(archive.parent)
             )
+        self._buildah("tag", exact, PYTHON_BASE)
         return PYTHON_BASE
 
     def _has(self, tag: str) -> bool:
         return self._buildah("images", "--quiet", "--filter", f"reference={tag}").strip() != ""
 
-    def _python_root(self) -> Path:
-        """The base's files as an archive, made once."""
-        recipe = hashlib.sha256(f"{_PACKAGES}{_NOT_NEEDED}{_AS_PYTHON_IMAGES}".encode()).hexdigest()[:12]
+    def _python_root(self, recipe: str) -> Path:
+        """The base's files as an archive, made once for each recipe."""
         archive = self._cache / "images" / f"python-{recipe}" / "root.tar"
         if not archive.exists():
             self._say("making the Python base image of Debian packages (about 0:40)")

@@ -89,6 +89,11 @@ class Node:
         return self.run / "containerd.sock"
 
     @property
+    def kubelet_root(self) -> Path:
+        """The kubelet's folder, by a short name: it makes sockets there, and a socket's path is 107 bytes at most."""
+        return self.run / "kubelet"
+
+    @property
     def cni_config(self) -> Path:
         """The file that tells the runtime how pods get their network."""
         return self.root / "cni" / "10-kubeprobe.conflist"

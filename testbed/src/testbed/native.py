@@ -121,6 +121,7 @@ class NativeCluster:
         )
         for node in self.nodes:
             nodes_parts.write_files(node, self.layout, self.plane)
+            _bind(node.root / "kubelet", node.kubelet_root)
             network.heal(node)
 
     def _start_control_plane(self, builder: Builder) -> None:
@@ -255,6 +256,14 @@ def mounts_below(mountinfo: str, folders: Sequence[Path]) -> list[str]:
     points = [line.split()[4].replace("\\040", " ") for line in mountinfo.splitlines()]
     below = {point for point in points if any(Path(point).is_relative_to(folder) for folder in folders)}
     return sorted(below, key=lambda point: (-point.count("/"), point))
+
+
+def _bind(source: Path, target: Path) -> None:
+    """Give a folder a second name, for all that lies in it."""
+    for folder in (source, target):
+        folder.mkdir(parents=True, exist_ok=True)
+    if str(target) not in mounts_below(Path("/proc/self/mountinfo").read_text(), [target]):
+        run(["mount", "--bind", str(source), str(target)])
 
 
 def _unmount(folders: Sequence[Path]) -> None:

@@ -137,7 +137,7 @@ def kubelet(node: Node, layout: Layout) -> ProcessSpec:
         str(layout.bin / "kubelet"),
         f"--config={node.root / 'kubelet.yaml'}",
         f"--kubeconfig={node.root / 'kubelet.kubeconfig'}",
-        f"--root-dir={node.root / 'kubelet'}",
+        f"--root-dir={node.kubelet_root}",
         f"--hostname-override={node.name}",
         f"--node-ip={node.address}",
     )

@@ -5,6 +5,7 @@ The tests are one story and run in this order; the machine they run on is their 
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import subprocess
@@ -64,7 +65,7 @@ def leftovers(machine: Machine) -> list[str]:
     found += machine.run("nft", "list", "ruleset").split()
     found += [line for line in machine.run("cat", "/proc/self/mountinfo").splitlines() if NAME in line]
     found += machine.run("find", "/run/kubeprobe-testbed", "-mindepth", "1", "-not", "-name", "lock").split()
-    found += machine.run("find", "/run/containerd", "-not", "-type", "d", check=False).split() * 0
+    found += machine.run("sh", "-c", "ls -A /run/containerd/s /run/containerd/runc/k8s.io 2>&- || true").split()[1:]
     found += [str(path) for path in Path("/var/lib/cni/results").glob(f"{NAME}-node-*")]
     found += [str(path) for path in machine.state_home.rglob("*") if path.is_file()]
     return found
@@ -104,17 +105,17 @@ def test_another_testbed_beside_it_is_refused_and_told_the_ways_out(machine: Mac
 
 
 def test_pods_run_and_the_host_reaches_service_addresses(machine: Machine) -> None:
-    assert reaches(machine, "10.96.0.1", 443)
-    assert reaches(machine, "10.96.0.1", 443, "node-2")
+    eventually("the host reaches one", lambda: reaches(machine, "10.96.0.1", 443))
+    eventually("a node reaches one", lambda: reaches(machine, "10.96.0.1", 443, "node-2"))
     create(machine, "first")
     machine.kubectl("wait", "--for=condition=Ready", "pod/first", "--timeout=30s")
 
 
-def test_every_component_stops_and_starts(machine: Machine) -> None:
-    names = list(states(machine))
+def test_up_starts_what_was_stopped_and_pods_live_on(machine: Machine) -> None:
+    names = ("etcd", "scheduler", "coredns", "registry", "node-2/kubelet", "node-2/containerd")
     for name in names:
         machine.testbed("stop", name)
-    assert set(states(machine).values()) == {"stopped"}
+    assert {name for name, state in states(machine).items() if state == "stopped"} == set(names)
     machine.testbed("up")
     assert set(states(machine).values()) == {"running"}
     assert "condition met" in machine.kubectl("wait", "--for=condition=Ready", "pod/first", "--timeout=30s")
@@ -131,7 +132,7 @@ def test_a_frozen_api_server_answers_nothing_until_it_is_thawed(machine: Machine
 def test_a_node_without_kube_proxys_rules_reaches_no_service(machine: Machine) -> None:
     machine.testbed("stop", "node-2/kube-proxy", "--flush")
     assert not reaches(machine, "10.96.0.1", 443, "node-2")
-    assert reaches(machine, "10.96.0.1", 443, "node-1")
+    eventually("the other node reaches it", lambda: reaches(machine, "10.96.0.1", 443, "node-1"))
     machine.testbed("start", "node-2/kube-proxy")
     eventually("it reaches it again", lambda: reaches(machine, "10.96.0.1", 443, "node-2"))
 
@@ -164,9 +165,7 @@ def test_etcd_is_reached_with_the_secrets_certificate_and_not_without(machine: M
     secret = json.loads(machine.kubectl("get", "secret", "kubeprobe-etcd-client", "-o", "json"))["data"]
     assert set(secret) == {"ca.crt", "tls.crt", "tls.key"}
     for name, value in secret.items():
-        (tmp_path / name).write_bytes(
-            subprocess.run(["base64", "-d"], input=value.encode(), stdout=-1, check=True).stdout
-        )
+        (tmp_path / name).write_bytes(base64.b64decode(value))
     curl = ["curl", "--silent", "--show-error", "--noproxy", "*", "--cacert", str(tmp_path / "ca.crt")]
     url = "https://10.200.0.1:2379/health"
     identity = ["--cert", str(tmp_path / "tls.crt"), "--key", str(tmp_path / "tls.key")]
