@@ -1,1 +1,1 @@
-"""The case etcd-crud."""
+"""The case etcd-crud: does every member of etcd write, read, compare, lease and watch, and fast enough."""
