@@ -1,1 +1,1 @@
-"""The case rate-limit."""
+"""The case rate-limit: are the API server's priority and fairness as they should be, and do they throttle."""
