@@ -1,1 +1,1 @@
-"""The case pod-lifecycle."""
+"""The case pod-lifecycle: can a pod be created, started, reached and removed, and how long does each step take."""
