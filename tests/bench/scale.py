@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -87,7 +88,7 @@ async def _results(kubeconfig: Path) -> int:
         return sum([1 async for result in api.list(RESULTS) if result.get("status", {}).get("verdict")])
 
 
-def _body(kind: str, name: str, spec: dict[str, object]) -> dict[str, object]:
+def _body(kind: str, name: str, spec: Mapping[str, object]) -> dict[str, object]:
     return {"apiVersion": "kubeprobe.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 

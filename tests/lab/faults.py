@@ -27,8 +27,8 @@ class Fault:
     """One fault."""
 
     name: str
-    inject: Callable[[Lab], None]
-    mend: Callable[[Lab], None]
+    inject: Callable[[Lab], object]
+    mend: Callable[[Lab], object]
     notices: str
     """The probe whose verdict has to turn."""
     verdicts: tuple[str, ...]

@@ -85,7 +85,7 @@ async def test_a_service_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, s
 
 
 async def test_the_name_of_another_address_is_a_fault_of_dns(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ProbeFailure, match="resolves to 10.9.9.9 instead of .* 10.96.7.7; look at CoreDNS"):
+    with pytest.raises(ProbeFailure, match=r"resolves to 10.9.9.9 instead of .* 10.96.7.7; look at CoreDNS"):
         await ways(monkeypatch, ["10.9.9.9"], NOTHING).resolve(0.1)
 
 
