@@ -286,4 +286,5 @@ EXAMPLES = (
 )
 
 IMMUTABLE = "the spec of a ProbeRun never changes: create another ProbeRun instead"
+FINAL = "a ProbeRun with a verdict is a record and never changes: create another ProbeRun instead"
 """The one rule that compares with what was before, and so has no check without an API server."""

@@ -12,7 +12,7 @@ from kubeprobe.api import KINDS, ProbeConfig, ProbeResult, ProbeRun, ProbeTempla
 from kubeprobe.api.check import KINDS as BY_NAME
 from kubeprobe.api.check import check_object
 from tests.api.conftest import Server
-from tests.api.examples import EXAMPLES, IMMUTABLE, Body, Example, config, run, template
+from tests.api.examples import EXAMPLES, FINAL, IMMUTABLE, Body, Example, config, run, template
 
 BAD = [(example, body) for example in EXAMPLES for body in example.bad]
 GOOD = [body for example in EXAMPLES for body in example.good]
@@ -63,7 +63,7 @@ def test_the_spec_of_a_run_never_changes(server: Server) -> None:
     assert server.patch("ProbeRun", "immutable", over, "/status").status_code == 200
     lie = server.patch("ProbeRun", "immutable", {"status": {"verdict": "Passed"}}, "/status")
     assert lie.status_code == 422
-    assert "is a record and never changes" in lie.json()["message"]
+    assert FINAL in lie.json()["message"]
 
 
 def test_defaults_are_those_of_the_models(server: Server) -> None:

@@ -52,6 +52,22 @@ async def test_every_operation_is_counted_and_nothing_is_left(member: Member) ->
     assert outcome.steps.keys() == {"connect", *OPERATIONS}
     assert all(step.count == step.ok >= 3 for name, step in outcome.steps.items() if name in OPERATIONS)
     assert member.count(PREFIX) == 0
+    assert leases(member) == []
+
+
+def leases(member: Member) -> list[str]:
+    return [lease["ID"] for lease in member.ask("/v3/lease/leases").json().get("leases", [])]
+
+
+async def test_a_run_that_is_cut_short_cleans_up(member: Member) -> None:
+    """As the SDK ends a check whose deadline comes."""
+    task = asyncio.create_task(probed(member.params, rounds=1000))
+    while not await asyncio.to_thread(member.count, PREFIX):
+        assert not task.done()
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    assert member.count(PREFIX) == 0
 
 
 async def test_the_etcd_of_a_cluster_is_stopped_and_comes_back(breakable: Cluster) -> None:
