@@ -77,7 +77,12 @@ def test_the_termination_message_outranks_the_exit_code() -> None:
             "ExitCode",
             'the probe exited with code 128 (StartError): exec: "prob": not found',
         ),
-        ({"exitCode": 1, "message": '{"ok": 1}'}, Verdict.FAILED, "ExitCode", 'the probe exited with code 1: {"ok": 1}'),
+        (
+            {"exitCode": 1, "message": '{"ok": 1}'},
+            Verdict.FAILED,
+            "ExitCode",
+            'the probe exited with code 1: {"ok": 1}',
+        ),
     ],
 )
 def test_a_probe_that_knows_nothing_of_us_is_told_by_its_exit_code(

@@ -94,7 +94,7 @@ def test_every_probe_has_a_token_of_its_own_and_a_place_to_write() -> None:
 def test_a_probe_has_access_to_the_cluster_only_as_an_account_that_was_named(
     of_template: str, of_config_: str, account: str
 ) -> None:
-    overrides = {"podOverrides": {"serviceAccountName": of_config_}} if of_config_ else {}
+    overrides: dict[str, Any] = {"podOverrides": {"serviceAccountName": of_config_}} if of_config_ else {}
     spec = built(config(**overrides), template(serviceAccountName=of_template))["spec"]
     assert spec["serviceAccountName"] == account
     assert spec["automountServiceAccountToken"] is (account != "default")

@@ -20,7 +20,7 @@ def test_the_least_that_an_api_server_tells_is_enough() -> None:
         "",
         "Pending",
     )
-    assert not (view.acknowledged or view.deleting or view.running or view.ended or view.interrupted)
+    assert not any((view.acknowledged, view.deleting, view.running, view.ended, view.interrupted))
     assert view.condition("PodScheduled") is None
 
 

@@ -23,7 +23,11 @@ def working(found: Work | Mistake) -> Work:
 
 
 def test_the_config_lies_over_the_template() -> None:
-    own = {"timeout": "5s", "deliveryFailure": "Unknown", "podOverrides": {"nodeSelector": {"zone": "a"}}}
+    own: dict[str, Any] = {
+        "timeout": "5s",
+        "deliveryFailure": "Unknown",
+        "podOverrides": {"nodeSelector": {"zone": "a"}},
+    }
     work = working(of_config(config(params={"host": "a"}, **own), ETCD, {}))
     assert (work.config_name, work.template) == ("main", ETCD)
     assert work.params == {"host": "a", "port": 2379}
@@ -43,8 +47,8 @@ def test_a_run_of_a_config_is_its_configs_work() -> None:
 
 
 def test_a_run_for_itself_has_its_own_words() -> None:
-    own = {"params": {"host": "b"}, "timeout": "5s", "deliveryFailure": "Unknown"}
-    overrides = {"podOverrides": {"nodeSelector": {"zone": "b"}}}
+    own: dict[str, Any] = {"params": {"host": "b"}, "timeout": "5s", "deliveryFailure": "Unknown"}
+    overrides: dict[str, Any] = {"podOverrides": {"nodeSelector": {"zone": "b"}}}
     work = working(of_run(run(templateRef={"name": "etcd"}, **own, **overrides), None, ETCD, {}))
     assert (work.config_name, work.params) == ("", {"host": "b", "port": 2379})
     assert (work.timeout_seconds, work.delivery) == (5, DeliveryFailure.UNKNOWN)

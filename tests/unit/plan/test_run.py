@@ -54,14 +54,16 @@ EXIT_3 = container(terminated={"exitCode": 3})
 REPORTED = container(terminated={"exitCode": 1, "message": FAILED.termination_message()})
 RUNNING = container(running={})
 TAINTED = {
-    "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager", "message": "gone"}]
+    "conditions": [
+        {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager", "message": "gone"}
+    ]
 }
 PREEMPTED = {
     "conditions": [
         {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": "for a bigger one"}
     ]
 }
-DELETING = {"deletionTimestamp": CREATED.isoformat()}
+DELETING: dict[str, Any] = {"deletionTimestamp": CREATED.isoformat()}
 
 
 def seen(
@@ -96,7 +98,9 @@ def test_a_new_run_gets_its_pod() -> None:
     (action,) = planned(seen()).actions
     assert isinstance(action, CreatePod)
     assert action.manifest["metadata"]["name"] == "main-1"
-    assert read_pod({"metadata": action.manifest["metadata"] | {"uid": "u", "resourceVersion": "1"}}).started_at == at(10)
+    assert read_pod({"metadata": action.manifest["metadata"] | {"uid": "u", "resourceVersion": "1"}}).started_at == at(
+        10
+    )
 
 
 @pytest.mark.parametrize(
@@ -326,7 +330,11 @@ def test_a_run_whose_config_went_missing_ends_with_that() -> None:
             Verdict.UNKNOWN,
         ),
         (
-            {**container(terminated={"exitCode": 137, "reason": "Error"}), "reason": "Evicted", "message": "low memory"},
+            {
+                **container(terminated={"exitCode": 137, "reason": "Error"}),
+                "reason": "Evicted",
+                "message": "low memory",
+            },
             "Evicted",
             Stage.ENDED_UNHEARD,
             Verdict.UNKNOWN,
@@ -473,7 +481,9 @@ def test_whom_a_run_belonged_to_already_is_not_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
-    ("of", "main"), [(RUN, MAIN), (run(), None), (run(templateRef={"name": "etcd"}), None)], ids=["ours", "none", "alone"]
+    ("of", "main"),
+    [(RUN, MAIN), (run(), None), (run(templateRef={"name": "etcd"}), None)],
+    ids=["ours", "none", "alone"],
 )
 def test_nobody_is_adopted_twice_or_by_nobody(of: ProbeRun, main: ProbeConfig | None) -> None:
     assert not [action for action in planned(seen(of, main=main)).actions if isinstance(action, Adopt)]
@@ -551,7 +561,9 @@ def applied(one: RunSeen, plan: RunPlan, now: datetime) -> RunSeen:
                 one = replace(one, evidence=NOTHING)
             case Adopt(patch):
                 body = one.run.model_dump(by_alias=True, mode="json")
-                one = replace(one, run=ProbeRun.model_validate({**body, "metadata": body["metadata"] | patch["metadata"]}))
+                one = replace(
+                    one, run=ProbeRun.model_validate({**body, "metadata": body["metadata"] | patch["metadata"]})
+                )
     return one
 
 

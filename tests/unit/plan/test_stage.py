@@ -136,7 +136,10 @@ CASES: list[tuple[str, str, dict[str, Any], list[PodEvent], Stage, str, str]] = 
     (
         "a container that is not made",
         "node-1",
-        {**container(waiting={"reason": "CreateContainerConfigError", "message": 'configmap "x" not found'}), **SANDBOX},
+        {
+            **container(waiting={"reason": "CreateContainerConfigError", "message": 'configmap "x" not found'}),
+            **SANDBOX,
+        },
         [],
         Stage.NOT_STARTED,
         "CreateContainerConfigError",
@@ -202,9 +205,7 @@ CASES: list[tuple[str, str, dict[str, Any], list[PodEvent], Stage, str, str]] = 
     (
         "lost by the kubelet",
         "node-1",
-        container(
-            terminated={"exitCode": 137, "reason": "ContainerStatusUnknown", "message": "could not be located"}
-        ),
+        container(terminated={"exitCode": 137, "reason": "ContainerStatusUnknown", "message": "could not be located"}),
         [],
         Stage.ENDED_UNHEARD,
         "ContainerStatusUnknown",
