@@ -81,9 +81,10 @@ def status(
     if output == "json":
         summary = {"name": name, "provider": record.provider if record else None, "components": states}
         sys.stdout.write(json.dumps(summary) + "\n")
-    elif record is None:
-        sys.stdout.write(f"testbed {name!r} is not up\n")
-    else:
+    elif not states:
+        what = f"is up: {record.provider} ({record.reason}), with no component of ours" if record else "is not up"
+        sys.stdout.write(f"testbed {name!r} {what}\n")
+    elif record:
         table = Table("component", "state", "log", title=f"{name}: {record.provider} ({record.reason})")
         for component, state in states.items():
             table.add_row(component, state.value, str(bed.log_path(component)))

@@ -135,6 +135,8 @@ class Builder:
         return str(ours), run([str(ours), "version"]).stdout.strip()
 
     def _compile(self, tool: Tool, target: Path, detail: Callable[[str], None]) -> None:
+        for left in self._cache.glob(f".{tool.name}-*"):  # of a build that was killed; we hold the lock
+            shutil.rmtree(left)
         with tempfile.TemporaryDirectory(dir=self._cache, prefix=f".{tool.name}-") as folder:
             for program, package in _batches(tool):
                 self._go_build(tool, Path(folder) / program, package, detail)
