@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import pytest
 from tests.lab.kubectl import eventually
 from tests.lab.lab import Lab
 from tests.lab.process import operator_beside
@@ -16,9 +18,16 @@ SOON_SECONDS = 60
 SCRIPT = "import time; from probe_sdk import ReportSuccess; time.sleep(1.5); ReportSuccess()"
 
 
-def test_twenty_kills_in_mid_run(lab: Lab, tmp_path: Path) -> None:
-    namespace = f"kills-{uuid.uuid4().hex[:6]}"
-    lab.namespace(namespace)
+@pytest.fixture
+def namespace(lab: Lab) -> Iterator[str]:
+    """A namespace for this test."""
+    name = f"kills-{uuid.uuid4().hex[:6]}"
+    lab.namespace(name)
+    yield name
+    lab.kubectl.delete("namespace", name)
+
+
+def test_twenty_kills_in_mid_run(lab: Lab, namespace: str, tmp_path: Path) -> None:
     lab.kubectl.apply(
         {
             "apiVersion": "kubeprobe.io/v1alpha1",
@@ -50,7 +59,6 @@ def test_twenty_kills_in_mid_run(lab: Lab, tmp_path: Path) -> None:
     assert len(runs) >= KILLS
     hour = next(one for one in lab.result("unhurried", namespace)["window"] if one["period"] == "1h")
     assert (hour["runs"], hour["passed"]) == (len(runs), len(runs))
-    lab.kubectl.delete("namespace", namespace)
 
 
 STOP = '[{"op": "replace", "path": "/spec/mode", "value": "OnDemand"}, {"op": "remove", "path": "/spec/schedule"}]'
