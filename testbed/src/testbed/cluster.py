@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import httpx
 import yaml
 
 from testbed import faults, network, standalone
 from testbed.errors import TestbedError
+from testbed.etcdclient import EtcdClientFiles
 from testbed.images import Images
 from testbed.kubeapi import KubeApi
 from testbed.layout import HOST_ADDRESS, MAX_NODES, REGISTRY, Layout, cache_root, state_root
@@ -25,26 +22,8 @@ from testbed.node import HOST_KUBE_PROXY, KUBE_PROXY
 from testbed.process import State, Supervisor
 from testbed.progress import Durations, Progress, quiet_progress
 from testbed.providers import Choice, Kind, Machine, ProviderKind, choose, container_engine, write_existing
-
-
-@dataclass(frozen=True)
-class EtcdClientFiles:
-    """What a client of etcd needs."""
-
-    ca: Path
-    cert: Path
-    key: Path
-    endpoint: str
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a testbed was brought up as."""
-
-    provider: ProviderKind
-    nodes: int
-    registry: str
-    reason: str
+from testbed.record import Record
+from testbed.shipping import Shipping
 
 
 class Testbed:
@@ -70,11 +49,7 @@ class Testbed:
     @property
     def record(self) -> Record | None:
         """What it was brought up as; None if it is not up."""
-        try:
-            data = json.loads(self.layout.record.read_text())
-        except FileNotFoundError:
-            return None
-        return Record(**{**data, "provider": ProviderKind(data["provider"])})
+        return Record.read(self.layout.record)
 
     @property
     def kubeconfig(self) -> Path:
@@ -147,7 +122,7 @@ class Testbed:
             raise TestbedError(f"testbed {self.name!r} is up with {record.nodes} nodes: `testbed down` first")
         if choice.kind is ProviderKind.NATIVE:
             cluster = NativeCluster(self.layout, record.nodes)
-            cluster.up(progress, claimed=lambda: self._write(record))
+            cluster.up(progress, claimed=lambda: record.write(self.layout.record))
         else:
             self._up_elsewhere(choice, record, progress)
 
@@ -236,24 +211,11 @@ class Testbed:
         say: Callable[[str], None] | None = None,
     ) -> None:
         """Build an image."""
-        if self._up().provider is ProviderKind.NATIVE:
-            images = Images(say or _say)
-            images.build(context, tag=tag, dockerfile=dockerfile, target=target, build_args=build_args)
-            return
-        argv = [_engine(), "build", "--tag", tag, "--file", str(dockerfile or context / "Dockerfile")]
-        argv += ["--target", target] if target else []
-        argv += [word for name, value in (build_args or {}).items() for word in ("--build-arg", f"{name}={value}")]
-        run([*argv, str(context)], timeout_seconds=1800)
+        self._shipping(say).build(context, tag=tag, dockerfile=dockerfile, target=target, build_args=build_args or {})
 
     def push(self, tag: str) -> None:
         """Bring a built image to where the nodes find it."""
-        record = self._up()
-        if record.provider is ProviderKind.NATIVE:
-            Images(_say).push(tag)
-        elif record.provider is ProviderKind.KIND:
-            Kind(self.name, self.kubeconfig).load(tag)
-        else:
-            run([_engine(), "push", tag], timeout_seconds=900)
+        self._shipping(None).push(tag)
 
     def base_image(self, say: Callable[[str], None] | None = None) -> str:
         """Make and push the Python base image; its name."""
@@ -265,30 +227,12 @@ class Testbed:
 
     def has_image(self, reference: str) -> bool:
         """Whether the testbed's registry has an image; of other registries it is not known."""
-        if self._up().provider is not ProviderKind.NATIVE:
-            return False
-        name, _, tag = reference.removeprefix(f"{REGISTRY}/").rpartition(":")
-        accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
-        answer = httpx.head(f"http://{REGISTRY}/v2/{name}/manifests/{tag}", headers=accept, trust_env=False)
-        return answer.status_code == httpx.codes.OK
+        return self._shipping(None).has(reference)
 
     def etcd_secret(self, namespace: str, name: str = "kubeprobe-etcd-client") -> None:
         """Give a namespace the client certificate for etcd, as a Secret with ca.crt, tls.crt and tls.key."""
-        files = self.etcd_client
-        content = {"ca.crt": files.ca, "tls.crt": files.cert, "tls.key": files.key}
-        secret = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": "kubernetes.io/tls",
-            "metadata": {"name": name},
-            "data": {key: base64.b64encode(path.read_bytes()).decode() for key, path in content.items()},
-        }
         with KubeApi(self.kubeconfig) as api:
-            if api.get(f"/api/v1/namespaces/{namespace}") is None:
-                raise TestbedError(
-                    f"namespace {namespace!r} is not there: `kubectl create namespace {namespace}` first"
-                )
-            api.apply(f"/api/v1/namespaces/{namespace}/secrets/{name}", secret)
+            self.etcd_client.put(api, namespace, name)
 
     def environment(self) -> dict[str, str]:
         """The variables with which other programs use this testbed."""
@@ -306,6 +250,9 @@ class Testbed:
         if record.provider is not ProviderKind.NATIVE:
             raise TestbedError(f"{wanted} needs a native testbed; {self.name!r} is {record.provider} ({record.reason})")
         return NativeCluster(self.layout, record.nodes)
+
+    def _shipping(self, say: Callable[[str], None] | None) -> Shipping:
+        return Shipping(self._up().provider, Kind(self.name, self.kubeconfig), say or _say)
 
     def _supervisor(self) -> Supervisor:
         record = self._up()
@@ -337,7 +284,7 @@ class Testbed:
     def _up_elsewhere(self, choice: Choice, record: Record, progress: Progress) -> None:
         if choice.kind is ProviderKind.EXISTING and self.record is None:
             write_existing(choice, self.kubeconfig)
-        self._write(record)
+        record.write(self.layout.record)
         if choice.kind is ProviderKind.CONTROL_PLANE:
             standalone.bring_up(self.layout.state, audit_log=self.audit_log, progress=progress)
             return
@@ -349,20 +296,9 @@ class Testbed:
             if found and not link.exists():
                 link.symlink_to(found)
 
-    def _write(self, record: Record) -> None:
-        self.layout.state.mkdir(parents=True, exist_ok=True)
-        self.layout.record.write_text(json.dumps(asdict(record), indent=1))
-
 
 def _registry_of(kind: ProviderKind) -> str:
     return {ProviderKind.NATIVE: REGISTRY, ProviderKind.KIND: "kind.local"}.get(kind, "")
-
-
-def _engine() -> str:
-    engine = container_engine()
-    if not engine:
-        raise TestbedError("neither docker nor podman answers: images for this cluster are built and pushed with them")
-    return engine
 
 
 def _say(text: str) -> None:
