@@ -58,6 +58,15 @@ CASES: list[tuple[str, str, dict[str, Any], list[PodEvent], Stage, str, str]] = 
     ),
     ("no scheduler", "", {}, [], Stage.NOT_SCHEDULED, "SchedulerSilent", "look at kube-scheduler"),
     (
+        "an event that is no warning tells no fault",
+        "",
+        {},
+        [normal("FailedScheduling", "nominated node-2")],
+        Stage.NOT_SCHEDULED,
+        "SchedulerSilent",
+        "look at kube-scheduler",
+    ),
+    (
         "no kubelet",
         "node-1",
         {},
