@@ -109,7 +109,7 @@ CASES: list[tuple[str, str, dict[str, Any], list[PodEvent], Stage, str, str]] = 
         [],
         Stage.NO_SANDBOX,
         "SandboxSilent",
-        "look at the container runtime and the CNI plugin",
+        "look at the kubelet, the container runtime and the CNI plugin there",
     ),
     (
         "an image that is not there, by its event",

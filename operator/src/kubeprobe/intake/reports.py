@@ -8,11 +8,9 @@ Nothing of a token or of a body is logged.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -25,6 +23,7 @@ from kubeprobe.intake import refusal
 from kubeprobe.intake.identity import TokenVerifier, UnknownTokenError
 from kubeprobe.intake.keys import KeysUnavailableError
 from kubeprobe.intake.metrics import IntakeMetrics
+from kubeprobe.intake.places import Places
 from kubeprobe.intake.port import Answer, PodIdentity, Reports
 from kubeprobe.intake.refusal import RefusalError
 from probe_sdk.wire import MAX_BODY_BYTES, Report
@@ -71,15 +70,14 @@ class ReportHandler:
         self._limits = limits
         self._now = now
         self._clock = clock
-        self._under_way = 0
-        self._under_way_of: Counter[str] = Counter()
+        self._places = Places(limits.at_once, limits.at_once_per_pod)
+        metrics.in_flight.set_function(lambda: self._places.taken)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request."""
         began = self._clock()
         try:
-            with self._slot():
-                await self._take(request, self._now())
+            await self._take_in_turn(request)
         except RefusalError as refused:
             self._metrics.by_code[refused.status].inc()
             return refused.response()
@@ -87,15 +85,25 @@ class ReportHandler:
         self._metrics.durable_seconds.observe(self._clock() - began)
         return web.Response(body=RECORDED, content_type="application/json")
 
+    async def _take_in_turn(self, request: web.Request) -> None:
+        self._places.take()
+        try:
+            await self._take(request, self._now())
+        finally:
+            self._places.give_back()
+
     async def _take(self, request: web.Request, received_at: datetime) -> None:
         if (request.content_length or 0) > MAX_BODY_BYTES:
             raise refusal.too_large()
         who = await self._identify(request)
         if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
             raise refusal.compressed()
-        with self._slot_of(who):
+        self._places.take_for(who.pod_uid)
+        try:
             report = _parsed(await self._body(request))
             answer = await self._accept(who, report, received_at)
+        finally:
+            self._places.give_back_for(who.pod_uid)
         if answer is not Answer.DURABLE:
             raise refusal.of_answer(answer)
 
@@ -114,8 +122,10 @@ class ReportHandler:
         if hdrs.EXPECT in request.headers:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
+        # What has come with the head already needs no watch over it.
+        wait_seconds = None if request.content.is_eof() else self._limits.body_seconds
         try:
-            async with asyncio.timeout(self._limits.body_seconds):
+            async with asyncio.timeout(wait_seconds):
                 return await request.read()
         except web.HTTPRequestEntityTooLarge as error:
             raise refusal.too_large() from error
@@ -132,30 +142,6 @@ class ReportHandler:
             where = "".join(traceback.format_tb(error.__traceback__))
             logger.error("the report of pod %s/%s: %s\n%s", who.namespace, who.pod, type(error).__name__, where)
             return Answer.UNAVAILABLE
-
-    @contextlib.contextmanager
-    def _slot(self) -> Iterator[None]:
-        if self._under_way >= self._limits.at_once:
-            raise refusal.later("too many reports at once: send it again")
-        self._under_way += 1
-        self._metrics.in_flight.set(self._under_way)
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-            self._metrics.in_flight.set(self._under_way)
-
-    @contextlib.contextmanager
-    def _slot_of(self, who: PodIdentity) -> Iterator[None]:
-        if self._under_way_of[who.pod_uid] >= self._limits.at_once_per_pod:
-            raise refusal.later("this pod has too many reports under way: wait for their answers")
-        self._under_way_of[who.pod_uid] += 1
-        try:
-            yield
-        finally:
-            self._under_way_of[who.pod_uid] -= 1
-            if not self._under_way_of[who.pod_uid]:
-                del self._under_way_of[who.pod_uid]
 
 
 async def await_token(_: web.Request) -> None:

@@ -141,7 +141,7 @@ def _starting(pod: PodView, events: Sequence[PodEvent]) -> Standstill:
         Stage.NO_SANDBOX,
         "SandboxSilent",
         f"no pod sandbox on node {pod.node}, and nothing was said about it: "
-        "look at the container runtime and the CNI plugin",
+        "look at the kubelet, the container runtime and the CNI plugin there",
     )
 
 
