@@ -1,7 +1,10 @@
-"""The Service finds the Deployment's pods, and the pods prefer different nodes."""
+"""The template agrees with the code; the Service finds the Deployment's pods, and the pods prefer different nodes."""
+
+from tests.unit.probes.manifests import documents, problems
 
 from cluster.subject import Subject
 from deployment_lifecycle.manifests import deployment, selector, service
+from deployment_lifecycle.probe import probe
 
 SUBJECT = Subject("deployment-lifecycle-1", "registry.example/probes:1", ("serve",), 8080, "IfNotPresent")
 
@@ -23,3 +26,12 @@ def test_pods_are_spread_but_a_missing_node_does_not_stop_them() -> None:
     (spread,) = deployment(SUBJECT, "probes", 2)["spec"]["template"]["spec"]["topologySpreadConstraints"]
     assert spread["topologyKey"] == "kubernetes.io/hostname"
     assert spread["whenUnsatisfiable"] == "ScheduleAnyway"
+
+
+def test_template_rights_and_example_agree_with_the_code() -> None:
+    assert problems("deployment_lifecycle", probe) == []
+
+
+def test_a_pod_that_cannot_start_is_the_finding() -> None:
+    (template,) = documents("deployment_lifecycle", "template.yaml")
+    assert template["spec"]["deliveryFailure"] == "Failed"
