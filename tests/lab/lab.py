@@ -39,8 +39,13 @@ class Lab:
         self.helm(
             "upgrade", "--install", RELEASE, str(ROOT / "charts" / "kubeprobe"), "--namespace", NAMESPACE,
             "--create-namespace", "--set", f"image.repository={self.images.repository}/operator",
-            "--set", f"image.tag={self.images.tag}", "--wait", "--timeout", "180s", *options,
+            "--set", f"image.tag={self.images.tag}", "--wait", "--timeout", "180s", *self._placed(), *options,
         )  # fmt: skip
+
+    def _placed(self) -> tuple[str, ...]:
+        """Faults hit the last node; one operator, without a standby yet, is put on the first."""
+        node = self.testbed.nodes[0]
+        return ("--set", f"nodeSelector.kubernetes\\.io/hostname={node}")
 
     def uninstall(self) -> None:
         """Remove everything that the lab put in."""

@@ -50,8 +50,21 @@ class RunReconciler:
         ask = next((action for action in plan.actions if isinstance(action, AskForEvidence)), None)
         if ask is not None:
             evidence = await gather_evidence(self._ctx.api, run.metadata.namespace, ask)
-            plan = plan_run(replace(seen, evidence=evidence), self._ctx.site, self._ctx.now())
+            pod = await self._look_again(run)
+            plan = plan_run(replace(seen, pod=pod, evidence=evidence), self._ctx.site, self._ctx.now())
         await self._apply(run, plan)
+
+    async def _look_again(self, run: ProbeRun) -> PodView | None:
+        """The pod as it is now: a watch that hangs must not make a silent run of one that was only not heard."""
+        key = (run.metadata.namespace, run.metadata.name)
+        try:
+            pod = read_pod(await self._ctx.api.get(PODS, *key))
+        except ApiError as error:
+            if error.not_found:
+                return None
+            raise
+        self._ctx.views.pods.put(pod)
+        return pod
 
     async def complete(self, run: ProbeRun, status: ProbeRunStatus) -> ProbeRun | None:
         """Write a run's final status, and let its config and its pod know. None when the run is gone.

@@ -17,6 +17,9 @@ from kubernetes.aio.client import ApiClient, ApiException, Configuration
 from kubeprobe.kube.port import ApiError, Object, Resource
 
 REQUEST_TIMEOUT_SECONDS = 30.0
+REQUEST_LIMITS = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
+SILENCE_SECONDS = 90.0
+"""A watch that is silent for so long hangs: the server sends a bookmark every minute."""
 PAGE = 500
 
 JSON_PATCH = "application/json"
@@ -98,9 +101,9 @@ class Client:
             "labelSelector": label_selector,
             "timeoutSeconds": str(timeout_seconds),
         }
-        # The server's bookmarks come every minute; a watch that is silent for longer than this hangs.
         total = timeout_seconds + REQUEST_TIMEOUT_SECONDS
-        response = await self._send("GET", resource.path(None), query=query, timeout_seconds=total)
+        limits = aiohttp.ClientTimeout(total=total, sock_read=SILENCE_SECONDS)
+        response = await self._send("GET", resource.path(None), query=query, limits=limits)
         try:
             async for line in response.content:
                 yield json.loads(line)
@@ -173,7 +176,7 @@ class Client:
         query: dict[str, str] | None = None,
         body: Object | None = None,
         content_type: str = JSON_PATCH,
-        timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+        limits: aiohttp.ClientTimeout = REQUEST_LIMITS,
     ) -> aiohttp.ClientResponse:
         # The key set of tokens has a media type of its own.
         headers = {"Accept": "application/json, */*;q=0.5", "Content-Type": content_type}
@@ -182,8 +185,7 @@ class Client:
             verb, url, headers, _, _ = await self._client.param_serialize(
                 method, path, header_params=headers, query_params=pairs, auth_settings=["BearerToken"]
             )
-            timeout = aiohttp.ClientTimeout(total=timeout_seconds)
-            answer = await self._client.call_api(verb, url, headers, body=body, _request_timeout=timeout)
+            answer = await self._client.call_api(verb, url, headers, body=body, _request_timeout=limits)
             response: aiohttp.ClientResponse = answer.response
             if response.status >= 400:
                 raise _refusal(response.status, await response.read(), response.headers.get("Retry-After"))
