@@ -17,9 +17,13 @@ from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from tests.unit.intake.cluster import PrivateKey, claims, ec_key, jwk, rsa_key, sign
 
-from kubeprobe.intake.jws import MalformedTokenError, SignedToken, public_keys, read_token
+from kubeprobe.intake.jws import MalformedTokenError, SignedToken, VerificationKey, public_keys, read_token
 
 RSA, EC = rsa_key("rsa-1"), ec_key("ec-1")
+
+
+def verifying(key: PrivateKey) -> VerificationKey:
+    return public_keys({"keys": [jwk(key, "it")]})["it"]
 
 
 def part(value: object) -> str:
@@ -29,8 +33,8 @@ def part(value: object) -> str:
 
 def test_both_algorithms_are_verified_and_only_by_their_own_key() -> None:
     of_rsa, of_ec = read_token(sign(claims())), read_token(sign(claims(), EC, "ec-1"))
-    assert of_rsa.verified_by(RSA.public_key())
-    assert of_ec.verified_by(EC.public_key())
+    assert verifying(RSA).has_signed(of_rsa)
+    assert verifying(EC).has_signed(of_ec)
     assert (of_rsa.key_id, of_ec.key_id) == ("rsa-1", "ec-1")
     assert json.loads(of_ec.payload) == claims()
     wrong: list[tuple[SignedToken, PrivateKey]] = [
@@ -40,7 +44,7 @@ def test_both_algorithms_are_verified_and_only_by_their_own_key() -> None:
         (of_ec, RSA),
     ]
     for token, key in wrong:
-        assert not token.verified_by(key.public_key())
+        assert not verifying(key).has_signed(token)
 
 
 def test_a_header_does_not_choose_the_algorithm_for_a_key() -> None:
@@ -48,26 +52,26 @@ def test_a_header_does_not_choose_the_algorithm_for_a_key() -> None:
     by_rsa, by_ec = f"{part({'alg': 'ES256'})}.{body}", f"{part({'alg': 'RS256'})}.{body}"
     rsa_signature = part(RSAAlgorithm(RSAAlgorithm.SHA256).sign(by_rsa.encode(), RSA))
     ec_signature = part(ECAlgorithm(ECAlgorithm.SHA256).sign(by_ec.encode(), EC))
-    assert not read_token(f"{by_rsa}.{rsa_signature}").verified_by(RSA.public_key())
-    assert not read_token(f"{by_ec}.{ec_signature}").verified_by(EC.public_key())
+    assert not verifying(RSA).has_signed(read_token(f"{by_rsa}.{rsa_signature}"))
+    assert not verifying(EC).has_signed(read_token(f"{by_ec}.{ec_signature}"))
 
 
 def test_a_changed_payload_is_not_what_was_signed() -> None:
     head, _, signature = sign(claims()).split(".")
-    assert not read_token(f"{head}.{part(claims(sub='system:admin'))}.{signature}").verified_by(RSA.public_key())
+    assert not verifying(RSA).has_signed(read_token(f"{head}.{part(claims(sub='system:admin'))}.{signature}"))
 
 
 @pytest.mark.parametrize("length", [0, 63, 65, 70])
 def test_an_ecdsa_signature_has_one_length(length: int) -> None:
     token = read_token(sign(claims(), EC))
     odd = SignedToken(token.algorithm, token.key_id, token.payload, token.signed, b"\1" * length)
-    assert not odd.verified_by(EC.public_key())
+    assert not verifying(EC).has_signed(odd)
 
 
 def test_a_signature_of_zeros_is_no_signature() -> None:
     token = read_token(sign(claims(), EC))
     zeros = SignedToken(token.algorithm, token.key_id, token.payload, token.signed, bytes(64))
-    assert not zeros.verified_by(EC.public_key())
+    assert not verifying(EC).has_signed(zeros)
 
 
 def test_a_token_without_signature_is_refused() -> None:
@@ -90,6 +94,11 @@ def test_no_other_algorithm_is_read(algorithm: object) -> None:
         read_token(f"{part({'alg': algorithm})}.{part({})}.{part(b'x')}")
 
 
+def test_a_header_is_an_object() -> None:
+    with pytest.raises(MalformedTokenError, match="RS256, ES256"):
+        read_token(f"{part(['RS256'])}.{part({})}.{part(b'x')}")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -98,7 +107,6 @@ def test_no_other_algorithm_is_read(algorithm: object) -> None:
         "abc",
         "a.b",
         "a.b.c.d",
-        f"{part([])}..x",
         f"{part(b'{')}.{part({})}.{part(b'x')}",
         f"{part(b'[' * 5000)}.{part({})}.{part(b'x')}",
         f"{part({'alg': 'RS256'})}.{part({})}.====",
@@ -147,7 +155,7 @@ def test_no_mutation_is_taken_that_pyjwt_refuses(key: Any, data: st.DataObject) 
     put = data.draw(st.text("ABCDwxyz0189-_+/=. é", max_size=3))
     mutated = good[:at] + put + good[at + data.draw(st.integers(0, 3)) :]
     try:
-        ours = read_token(mutated).verified_by(key.public_key())
+        ours = verifying(key).has_signed(read_token(mutated))
     except MalformedTokenError:
         return
     if ours:

@@ -94,7 +94,7 @@ class TokenVerifier:
         key = await self._keys.find(token.key_id)
         if key is None:
             raise UnknownTokenError(f"the token is signed with a key that is not the cluster's: {THE_TOKEN}")
-        if not token.verified_by(key):
+        if not key.has_signed(token):
             raise UnknownTokenError(f"the token's signature is not the cluster's: {THE_TOKEN}")
         return token.payload
 

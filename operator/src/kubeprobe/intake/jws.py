@@ -9,9 +9,10 @@ the token's header says is compared, never obeyed.
 from __future__ import annotations
 
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import jwt
 from cryptography.exceptions import InvalidSignature
@@ -27,9 +28,11 @@ ES256 = "ES256"
 ALGORITHMS = (RS256, ES256)
 """What clusters sign with. Never a symmetric one: the public key would then be the secret."""
 
-PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
+KEPT_HEADERS = 16
+"""A cluster's tokens have one header for each of its keys."""
 
 _ES256_INTEGER_BYTES = 32
+_RSA_PADDING, _SHA256, _ECDSA = PKCS1v15(), SHA256(), ECDSA(SHA256())
 _URL_SAFE = bytes.maketrans(b"-_+/", b"+/!!")
 """To the standard alphabet, whose own two characters become illegal."""
 
@@ -38,9 +41,8 @@ class MalformedTokenError(Exception):
     """The text is not a token of the wanted form; the message is safe to answer with."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignedToken:
-    """A token taken apart. Nothing in it is to be believed before `verified_by` said so."""
+class SignedToken(NamedTuple):
+    """A token taken apart. Nothing in it is to be believed before a key's `has_signed` said so."""
 
     algorithm: str
     key_id: str
@@ -48,22 +50,24 @@ class SignedToken:
     signed: bytes
     signature: bytes
 
-    def verified_by(self, key: PublicKey) -> bool:
-        """Whether the key's owner signed it, with the key's own algorithm."""
+
+@dataclass(frozen=True, slots=True)
+class VerificationKey:
+    """A public key and the one algorithm that it verifies."""
+
+    algorithm: str
+    verify: Callable[[bytes, bytes], None]
+    """Takes a signature and what it is to be of; raises `InvalidSignature`."""
+
+    def has_signed(self, token: SignedToken) -> bool:
+        """Whether the key's owner signed the token, with the key's own algorithm."""
+        if token.algorithm != self.algorithm:
+            return False
         try:
-            if isinstance(key, RSAPublicKey):
-                self._demand(RS256)
-                key.verify(self.signature, self.signed, PKCS1v15(), SHA256())
-            else:
-                self._demand(ES256)
-                key.verify(_der(self.signature), self.signed, ECDSA(SHA256()))
+            self.verify(token.signature, token.signed)
         except InvalidSignature:
             return False
         return True
-
-    def _demand(self, algorithm: str) -> None:
-        if self.algorithm != algorithm:
-            raise InvalidSignature
 
 
 def read_token(text: str) -> SignedToken:
@@ -73,37 +77,41 @@ def read_token(text: str) -> SignedToken:
         MalformedTokenError: it is not one, or one of an algorithm that is not accepted.
     """
     try:
-        raw = text.encode("ascii")
-        signed, _, signature = raw.rpartition(b".")
-        header_part, payload_part = signed.split(b".")
-        header = from_json(_decoded(header_part), allow_inf_nan=False)
-        payload = _decoded(payload_part)
-        decoded_signature = _decoded(signature)
+        signed, _, signature = text.encode("ascii").rpartition(b".")
+        header, payload = signed.split(b".")
+        algorithm, key_id = _read_header(header)
+        return SignedToken(algorithm, key_id, _decoded(payload), signed, _decoded(signature))
     except ValueError as error:
         raise MalformedTokenError("the token is not a JSON Web Token") from error
+
+
+@lru_cache(KEPT_HEADERS)
+def _read_header(part: bytes) -> tuple[str, str]:
+    """The algorithm and the key's id."""
+    header = from_json(_decoded(part), allow_inf_nan=False)
     if not isinstance(header, dict) or header.get("alg") not in ALGORITHMS:
         raise MalformedTokenError(f"the token is not signed with one of {', '.join(ALGORITHMS)}")
     key_id = header.get("kid", "")
     if not isinstance(key_id, str) or "crit" in header:
         raise MalformedTokenError("the token's header asks for what no cluster's token needs")
-    return SignedToken(header["alg"], key_id, payload, signed, decoded_signature)
+    return header["alg"], key_id
 
 
-def public_keys(document: Mapping[str, Any]) -> dict[str, PublicKey]:
+def public_keys(document: Mapping[str, Any]) -> dict[str, VerificationKey]:
     """The usable keys of a JSON Web Key Set by their ids; others in it are passed over.
 
     Raises:
         ValueError: the document has no usable key.
     """
     entries = document.get("keys")
-    found = {str(entry.get("kid", "")): _public_key(entry) for entry in entries or () if isinstance(entry, dict)}
+    found = {str(entry.get("kid", "")): _verification_key(entry) for entry in entries or () if isinstance(entry, dict)}
     usable = {key_id: key for key_id, key in found.items() if key is not None}
     if not usable:
         raise ValueError(f"the key set has no key for {' or '.join(ALGORITHMS)}")
     return usable
 
 
-def _public_key(entry: dict[str, Any]) -> PublicKey | None:
+def _verification_key(entry: dict[str, Any]) -> VerificationKey | None:
     if entry.get("use", "sig") != "sig":
         return None
     try:
@@ -111,8 +119,10 @@ def _public_key(entry: dict[str, Any]) -> PublicKey | None:
     except (jwt.PyJWTError, ValueError):
         return None
     if isinstance(key, RSAPublicKey):
-        return key
-    return key if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1) else None
+        return VerificationKey(RS256, lambda signature, signed: key.verify(signature, signed, _RSA_PADDING, _SHA256))
+    if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
+        return VerificationKey(ES256, lambda signature, signed: key.verify(_der(signature), signed, _ECDSA))
+    return None
 
 
 def _decoded(part: bytes) -> bytes:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kubeprobe.intake.jws import PublicKey, public_keys
+from kubeprobe.intake.jws import VerificationKey, public_keys
 from kubeprobe.intake.port import KeySource
 from kubeprobe.kube.port import ApiError
 
@@ -35,7 +35,7 @@ class ClusterKeySet:
     """What the cluster says of its tokens."""
 
     issuer: str = ""
-    keys: dict[str, PublicKey] = field(default_factory=dict)
+    keys: dict[str, VerificationKey] = field(default_factory=dict)
 
 
 class KeyRing:
@@ -60,7 +60,7 @@ class KeyRing:
         """The issuer of the cluster's tokens, as of the last look."""
         return self._known.issuer
 
-    async def find(self, key_id: str) -> PublicKey | None:
+    async def find(self, key_id: str) -> VerificationKey | None:
         """The key of this id; None when the cluster has none.
 
         Raises:

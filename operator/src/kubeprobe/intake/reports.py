@@ -122,10 +122,10 @@ class ReportHandler:
         if hdrs.EXPECT in request.headers:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
-        # What has come with the head already needs no watch over it.
-        wait_seconds = None if request.content.is_eof() else self._limits.body_seconds
         try:
-            async with asyncio.timeout(wait_seconds):
+            if request.content.is_eof():  # came with the head
+                return await request.read()
+            async with asyncio.timeout(self._limits.body_seconds):
                 return await request.read()
         except web.HTTPRequestEntityTooLarge as error:
             raise refusal.too_large() from error
