@@ -127,7 +127,10 @@ def _verification_key(entry: dict[str, Any]) -> VerificationKey | None:
 
 def _decoded(part: bytes) -> bytes:
     padded = part.translate(_URL_SAFE) + b"=" * (-len(part) % 4)
-    return binascii.a2b_base64(padded, strict_mode=True)
+    decoded = binascii.a2b_base64(padded, strict_mode=True)
+    if binascii.b2a_base64(decoded, newline=False) != padded:
+        raise ValueError("bits that no encoder sets")  # one token has one spelling
+    return decoded
 
 
 def _der(signature: bytes) -> bytes:

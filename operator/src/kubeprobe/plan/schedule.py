@@ -67,6 +67,9 @@ def _every(schedule: Schedule, created: datetime, now: datetime) -> Slots:
 def _cron(schedule: Schedule, created: datetime, now: datetime) -> Slots:
     assert schedule.cron is not None
     zone = ZoneInfo(schedule.time_zone or "UTC")
+    if now < created:  # by the jitter; what would have come before the config is no slot
+        coming = _times(CronSim(schedule.cron, (created - timedelta(seconds=1)).astimezone(zone)))
+        return Slots(due=None, next=next((found for found in coming if found >= created), None))
     # In reverse CronSim looks for what lies strictly before: a second later makes a slot at this very second count.
     # The second is added in UTC, since local time would forget which of the two hours it is when clocks go back.
     second = (now.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)).astimezone(zone)
