@@ -25,6 +25,8 @@ from probe_sdk import ProbeFailure
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
+RECONNECT_SECONDS = 1.0
+HTTPS_PORT = 443
 NOT_FOUND = 404
 CONFLICT = 409
 
@@ -142,7 +144,7 @@ class Api:
         try:
             response = await self._client.request(method, path, params=query, content=content, headers=headers)
         except httpx.TransportError as error:
-            raise self._no_answer(f"{method} {path}", error) from error
+            raise await self.no_answer(f"{method} {path}", error) from error
         raise_for_status(f"{method} {path}", response)
         return _object(response)
 
@@ -159,13 +161,26 @@ class Api:
                 async for line in response.aiter_lines():
                     yield line
         except httpx.TransportError as error:
-            raise self._no_answer(f"GET {path}", error) from error
+            raise await self.no_answer(f"GET {path}", error) from error
 
-    def _no_answer(self, what: str, error: httpx.TransportError) -> ProbeFailure:
-        """The error that names the address, this node and what was tried."""
-        unconnected = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-        kind = ApiUnreachable if unconnected else ApiSilent
-        return kind(self.config.server, what, root_cause(error))
+    async def no_answer(self, what: str, error: Exception) -> ProbeFailure:
+        """The error that names the address, this node and what was tried.
+
+        An open connection falls silent both when the server hangs and when the way to it is cut under it (a proxy's
+        rules are flushed); a new connection tells which.
+        """
+        cause = root_cause(error)
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            return ApiUnreachable(self.config.server, what, cause)
+        url = httpx.URL(self.config.server)
+        try:
+            async with asyncio.timeout(RECONNECT_SECONDS):
+                _, writer = await asyncio.open_connection(url.host, url.port or HTTPS_PORT)
+        except OSError as unconnected:  # TimeoutError is one
+            again = f"{cause}, and no new connection: {root_cause(unconnected)}"
+            return ApiUnreachable(self.config.server, what, again)
+        writer.close()
+        return ApiSilent(self.config.server, what, cause)
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": "kubeprobe-probe"}
@@ -201,7 +216,7 @@ def root_cause(error: BaseException) -> str:
     """What the operating system said, under the layers that wrapped it."""
     if isinstance(error, httpx.ConnectTimeout):
         return f"no connection within {CONNECT_SECONDS:g}s"
-    if isinstance(error, httpx.TimeoutException | asyncio.TimeoutError):
+    if isinstance(error, httpx.TimeoutException):
         return f"no answer within {ANSWER_SECONDS:g}s"
     inner: BaseException = error
     while True:
@@ -212,4 +227,4 @@ def root_cause(error: BaseException) -> str:
         elif (deeper := inner.__cause__ or inner.__context__) is not None:
             inner = deeper
         else:
-            return str(inner) or type(inner).__name__
+            return str(inner) or "timed out"

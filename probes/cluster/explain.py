@@ -8,7 +8,7 @@ import asyncio
 
 from cluster.api import EVENTS, NODES, NOT_FOUND, Api, Resource
 from cluster.errors import ApiError, own_node
-from cluster.limits import EVIDENCE_SECONDS
+from cluster.limits import EVIDENCE_SECONDS, Allowance
 from cluster.stage import PodState, read_pod
 from cluster.words import Object, join, node_name
 from probe_sdk import ProbeFailure
@@ -26,13 +26,15 @@ async def pod_state(api: Api, pod: Object) -> PodState:
     return read_pod(pod, events, node)
 
 
-async def newest(api: Api, resource: Resource, name: str, known: Object | None) -> Object | None:
-    """An object as it is now (a watch may be what is late), None where it is gone; as last known if no answer comes."""
+async def newest(api: Api, resource: Resource, name: str) -> Object | None:
+    """An object as it is now, None where it is gone: what a watch knows may be old, or the watch be cut off."""
+    path = resource.path(api.config.namespace, name)
     try:
         async with asyncio.timeout(EVIDENCE_SECONDS):
-            return await api.get(resource, api.config.namespace, name)
-    except TimeoutError:
-        return known
+            return await api.request("GET", path)
+    except TimeoutError as error:
+        late_answer = TimeoutError(f"no answer within {EVIDENCE_SECONDS:g}s")
+        raise await api.no_answer(f"GET {path}", late_answer) from error
     except ApiError as error:
         if error.status == NOT_FOUND:
             return None
@@ -55,9 +57,9 @@ async def _node(api: Api, name: str) -> Object | None:
         return None  # nodes are readable only with the optional ClusterRole
 
 
-def late(step: str, seconds: float, what: str) -> ProbeFailure:
+def late(step: str, allowed: Allowance, what: str) -> ProbeFailure:
     """The failure of a step that did not come in time."""
-    return ProbeFailure(f"{step}: not within {seconds:.1f}s: {what}")
+    return ProbeFailure(f"{step}: not within {allowed}: {what}")
 
 
 def in_step(step: str, error: ProbeFailure) -> ProbeFailure:

@@ -6,12 +6,12 @@ from time import monotonic
 
 from probe_sdk import remaining_seconds
 
-EVIDENCE_SECONDS = 1.5
+EVIDENCE_SECONDS = 1.0
 """For each of the two requests that explain a step that did not come."""
-CLEANUP_SECONDS = 2.5
+CLEANUP_SECONDS = 2.0
 """For removing what was created."""
 RESERVE_SECONDS = 2 * EVIDENCE_SECONDS + CLEANUP_SECONDS
-"""Kept back from every step, so that a failure is explained and cleaned up before the run's deadline."""
+"""Kept back from every step, so that a failure is explained and cleaned up before the SDK ends the check."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,22 @@ class Limits:
     usual: Mapping[str, float]
     chosen: Mapping[str, float]
 
-    def seconds(self, step: str) -> float:
+    def allow(self, step: str) -> "Allowance":
         """What the step has from now on."""
         limit = self.chosen.get(step, self.usual[step])
-        return max(min(limit, remaining_seconds(reserve=RESERVE_SECONDS)), 0.1)
+        left = max(remaining_seconds() - RESERVE_SECONDS, 0.1)
+        return Allowance(limit) if limit <= left else Allowance(left, cut=True)
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How long one step may take, and whether that is less than its limit because the run has no more time."""
+
+    seconds: float
+    cut: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f}s" + (", all the time that the run had left" if self.cut else "")
 
 
 def refuse_unknown_steps(chosen: Mapping[str, float], usual: Mapping[str, float]) -> None:

@@ -95,7 +95,8 @@ def _unscheduled(pod: Object, events: Sequence[Object], node: Object | None) -> 
     if not words:
         silence = "the scheduler has said nothing about it: no condition and no event"
         return _state(Stage.UNSCHEDULED, pod, silence, "kube-scheduler (is it running, does it hold its lease?)")
-    return _state(Stage.UNSCHEDULED, pod, join(words, node_trouble(node)), scheduling_hint(words, pod))
+    look_at = node_hint(node) or scheduling_hint(words, pod)
+    return _state(Stage.UNSCHEDULED, pod, join(words, node_trouble(node)), look_at)
 
 
 # What follows is about pods that might have been evicted in its favour: none, for a pod without priority.
@@ -117,6 +118,21 @@ _SCHEDULING = (
     ("didn't match", "the nodes' labels against the pod's nodeSelector"),
     ("no nodes available", "the nodes: none is registered"),
 )
+
+
+def node_hint(node: Object | None) -> str:
+    """What to look at by the node that a pod is pinned to: since 1.34 the scheduler does not name the taint."""
+    if node is None:
+        return ""
+    ready, name = condition(node, "Ready"), node["metadata"]["name"]
+    if ready.get("status") == "False":
+        network = "cni" in str(ready.get("message", "")).lower()
+        return f"the network plugin (CNI) on {name}" if network else f"the kubelet on {name}, by its words above"
+    if ready.get("status") == "Unknown":
+        return f"the kubelet on {name}: its node has stopped reporting"
+    if node.get("spec", {}).get("unschedulable"):
+        return f"who cordoned {name} (kubectl uncordon {name})"
+    return ""
 
 
 def scheduling_hint(words: str, pod: Object) -> str:

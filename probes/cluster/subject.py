@@ -48,8 +48,8 @@ class Subject:
     node_selector: dict[str, str] = field(default_factory=dict)
     pull_secrets: tuple[Object, ...] = ()
 
-    def pod_spec(self) -> Object:
-        """The spec of its pod."""
+    def pod_spec(self, *, readiness_probe: bool) -> Object:
+        """The spec of its pod. A readiness probe is what a Service needs; it makes a kubelet sync once more (1 s)."""
         spec: Object = {
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
@@ -60,7 +60,7 @@ class Subject:
                 "runAsGroup": 65532,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "containers": [self._container()],
+            "containers": [self._container() | (self._readiness() if readiness_probe else {})],
         }
         if self.node_selector:
             spec["nodeSelector"] = self.node_selector
@@ -75,7 +75,6 @@ class Subject:
             "imagePullPolicy": self.pull_policy,
             "command": list(self.command),
             "ports": [{"containerPort": self.port, "name": "http"}],
-            "readinessProbe": {"httpGet": {"path": "/", "port": self.port}, "periodSeconds": 1, "timeoutSeconds": 1},
             "resources": {
                 "requests": {"cpu": "10m", "memory": "24Mi"},
                 "limits": {"memory": "64Mi"},
@@ -86,6 +85,10 @@ class Subject:
                 "capabilities": {"drop": ["ALL"]},
             },
         }
+
+    def _readiness(self) -> Object:
+        get = {"path": "/", "port": self.port}
+        return {"readinessProbe": {"httpGet": get, "periodSeconds": 1, "timeoutSeconds": 1}}
 
 
 async def plan_subject(api: Api, chosen: SubjectParams, prefix: str) -> Subject:

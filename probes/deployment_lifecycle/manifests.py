@@ -44,7 +44,7 @@ def deployment(subject: Subject, namespace: str, replicas: int) -> Object:
             "selector": {"matchLabels": labels},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": {**subject.pod_spec(), "topologySpreadConstraints": [spread]},
+                "spec": {**subject.pod_spec(readiness_probe=True), "topologySpreadConstraints": [spread]},
             },
         },
     }

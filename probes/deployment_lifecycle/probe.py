@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 
 from cluster.api import DEPLOYMENTS, ENDPOINT_SLICES, PODS, SERVICES, Api
 from cluster.explain import in_step, late, newest, pod_state
-from cluster.limits import CLEANUP_SECONDS, Limits, refuse_unknown_steps
+from cluster.limits import CLEANUP_SECONDS, Allowance, Limits, refuse_unknown_steps
 from cluster.names import quick_resolver
 from cluster.rollout import CONTROLLERS, Held, alive, controllers_hold, most_behind, ready_addresses, remains, replicas
 from cluster.subject import Subject, SubjectParams, plan_subject
@@ -159,27 +159,24 @@ class Lifecycle:
             deployed = self._deployment()
             return (replicas(deployed, "replicas") == count == replicas(deployed, "readyReplicas")) or None
 
-        seconds = self.limits.seconds(name)
+        allowed = self.limits.allow(name)
         try:
-            await self.seen.deployments.until(done, seconds)
+            await self.seen.deployments.until(done, allowed.seconds)
         except TimeoutError:
-            raise await self._explain_rollout(name, seconds, count) from None
+            raise await self._explain_rollout(name, allowed, count) from None
 
-    async def _explain_rollout(self, name: str, seconds: float, count: int) -> ProbeFailure:
-        try:
-            deployed = await newest(self.api, DEPLOYMENTS, self.subject.name, self._deployment())
-        except ProbeFailure as error:
-            return in_step(name, error)
+    async def _explain_rollout(self, name: str, allowed: Allowance, count: int) -> ProbeFailure:
+        deployed = await self._asked(name, newest(self.api, DEPLOYMENTS, self.subject.name))
         if deployed is None:
             return ProbeFailure(f"{name}: {GONE_BY}")
         pods = alive(self.seen.pods.objects)
         if held := controllers_hold(deployed, pods, count):
-            return late(name, seconds, str(held))
+            return late(name, allowed, str(held))
         if behind := most_behind(pods):
             ready = max(replicas(deployed, "readyReplicas"), 0)
-            return late(name, seconds, f"{ready} of {count} replicas are ready: {await pod_state(self.api, behind)}")
+            return late(name, allowed, f"{ready} of {count} replicas are ready: {await pod_state(self.api, behind)}")
         stale = Held("all pods are ready, but the Deployment's status does not say so", CONTROLLERS)
-        return late(name, seconds, str(stale))
+        return late(name, allowed, str(stale))
 
     async def _endpoints(self) -> None:
         """The Service's EndpointSlices hold every replica."""
@@ -187,39 +184,45 @@ class Lifecycle:
         def filled(_: object) -> bool | None:
             return len(ready_addresses(self.seen.slices.objects.values())) >= self.wanted or None
 
-        seconds = self.limits.seconds("endpoints")
+        allowed = self.limits.allow("endpoints")
         try:
-            await self.seen.slices.until(filled, seconds)
+            await self.seen.slices.until(filled, allowed.seconds)
         except TimeoutError:
+            await self._still_heard("endpoints")
             count = len(ready_addresses(self.seen.slices.objects.values()))
             held = Held(f"the EndpointSlices of the Service hold {count} of {self.wanted} ready pods", CONTROLLERS)
-            raise late("endpoints", seconds, str(held)) from None
+            raise late("endpoints", allowed, str(held)) from None
 
     async def _use(self, cluster_ip: str) -> None:
         """What the Deployment is for: its users find it and get an answer."""
         pod = alive(self.seen.pods.objects)[0]
         ways = Ways(self.subject.name, self.api.config.namespace, cluster_ip, pod, self.subject.port)
         with step("resolve"):
-            await ways.resolve(self.limits.seconds("resolve"))
+            await ways.resolve(self.limits.allow("resolve").seconds)
         with step("reach"):
-            await ways.reach(self.limits.seconds("reach"))
+            await ways.reach(self.limits.allow("reach").seconds)
 
     async def _gone(self) -> None:
         """Nothing is left: neither the Deployment nor its pods nor the Service's slices."""
-        seconds = self.limits.seconds("gone")
+        allowed = self.limits.allow("gone")
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(allowed.seconds):
                 for watch in (self.seen.deployments, self.seen.pods, self.seen.slices):
-                    await watch.until(_nothing_left, seconds)
+                    await watch.until(_nothing_left, allowed.seconds)
         except TimeoutError:
-            raise await self._explain_gone(seconds) from None
+            raise await self._explain_gone(allowed) from None
 
-    async def _explain_gone(self, seconds: float) -> ProbeFailure:
+    async def _explain_gone(self, allowed: Allowance) -> ProbeFailure:
+        await self._still_heard("gone")
         seen = self.seen
         if held := remains(seen.deployments.objects, seen.pods.objects, seen.slices.objects):
-            return late("gone", seconds, str(held))
+            return late("gone", allowed, str(held))
         states = [str(await pod_state(self.api, pod)) for pod in list(seen.pods.objects.values())[:1]]
-        return late("gone", seconds, "; ".join(states) or "what was deleted is still there")
+        return late("gone", allowed, "; ".join(states) or "what was deleted is still there")
+
+    async def _still_heard(self, name: str) -> None:
+        """Nobody is to be blamed by watches that are cut off from the API."""
+        await self._asked(name, newest(self.api, DEPLOYMENTS, self.subject.name))
 
     async def _clean_up(self) -> None:
         """Remove what is left; where even that fails, the run's ownership lets the garbage collector do it."""

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from cluster.api import PODS, Api
 from cluster.explain import behind_silence, in_step, late, newest, pod_state
-from cluster.limits import CLEANUP_SECONDS, Limits, Stopwatch, refuse_unknown_steps
+from cluster.limits import CLEANUP_SECONDS, Allowance, Limits, Stopwatch, refuse_unknown_steps
 from cluster.reach import NotReachedError, fetch_within
 from cluster.subject import Subject, SubjectParams, plan_subject
 from cluster.watch import Watch
@@ -63,7 +63,7 @@ def running(pod: Object) -> bool:
 
 
 def ready(pod: Object) -> bool:
-    """Its readiness probe has passed."""
+    """Its kubelet calls it ready."""
     return condition(pod, "Ready").get("status") == "True"
 
 
@@ -106,7 +106,7 @@ class Lifecycle:
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": self.subject.name, "namespace": self.api.config.namespace},
-            "spec": {**self.subject.pod_spec(), "restartPolicy": "Never"},
+            "spec": {**self.subject.pod_spec(readiness_probe=False), "restartPolicy": "Never"},
         }
         try:
             await self.api.create(PODS, self.api.config.namespace, owned(manifest))
@@ -116,14 +116,14 @@ class Lifecycle:
     async def _follow(self, name: str, reached: Callable[[Object], bool]) -> Object:
         """Wait until the pod has come this far."""
         with step(name):
-            seconds, watch = self.limits.seconds(name), Stopwatch()
+            allowed, watch = self.limits.allow(name), Stopwatch()
             try:
-                await self.watch.until(lambda _: self._settled(reached), seconds)
+                await self.watch.until(lambda _: self._settled(reached), allowed.seconds)
             except TimeoutError:
-                raise await self._explain(name, seconds) from None
+                raise await self._explain(name, allowed) from None
             pod = self.watch.objects.get(self.subject.name)
             if pod is None or not reached(pod):
-                raise await self._explain(name, watch.seconds())
+                raise await self._explain(name, Allowance(watch.seconds()))
             return pod
 
     def _settled(self, reached: Callable[[Object], bool]) -> bool | None:
@@ -132,20 +132,19 @@ class Lifecycle:
             return self.subject.name in self.watch.deleted or None
         return reached(pod) or hopeless(pod) or None
 
-    async def _explain(self, name: str, seconds: float) -> ProbeFailure:
-        known = self.watch.objects.get(self.subject.name)
+    async def _explain(self, name: str, allowed: Allowance) -> ProbeFailure:
         try:
-            pod = await newest(self.api, PODS, self.subject.name, known)
+            pod = await newest(self.api, PODS, self.subject.name)
         except ProbeFailure as error:
             return in_step(name, error)
         if pod is None:
             return ProbeFailure(f"{name}: {GONE_BY}")
-        return late(name, seconds, str(await pod_state(self.api, pod)))
+        return late(name, allowed, str(await pod_state(self.api, pod)))
 
     async def _serve(self, pod: Object) -> None:
         address = pod["status"]["podIP"]
         try:
-            await fetch_within(address, self.subject.port, self.limits.seconds("serve"))
+            await fetch_within(address, self.subject.port, self.limits.allow("serve").seconds)
         except NotReachedError as error:
             raise ProbeFailure(
                 f"serve: pod {self.subject.name} on {node_name(pod)} does not answer on "
@@ -159,11 +158,11 @@ class Lifecycle:
             raise in_step("delete", error) from error
 
     async def _gone(self) -> None:
-        seconds = self.limits.seconds("gone")
+        allowed = self.limits.allow("gone")
         try:
-            await self._wait_until_gone(seconds)
+            await self._wait_until_gone(allowed.seconds)
         except TimeoutError:
-            raise await self._explain("gone", seconds) from None
+            raise await self._explain("gone", allowed) from None
 
     async def _wait_until_gone(self, seconds: float) -> None:
         await self.watch.until(lambda pods: None if self.subject.name in pods else True, seconds)

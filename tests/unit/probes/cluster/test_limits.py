@@ -19,12 +19,10 @@ from cluster.limits import RESERVE_SECONDS, Limits, refuse_unknown_steps
 def test_the_shortest_limit_holds(
     monkeypatch: pytest.MonkeyPatch, remaining: float, chosen: dict[str, float], seconds: float
 ) -> None:
-    def left(*, reserve: float) -> float:
-        assert reserve == RESERVE_SECONDS
-        return remaining
-
-    monkeypatch.setattr(cluster.limits, "remaining_seconds", left)
-    assert Limits({"running": 20.0}, chosen).seconds("running") == seconds
+    monkeypatch.setattr(cluster.limits, "remaining_seconds", lambda: remaining + RESERVE_SECONDS)
+    allowed = Limits({"running": 20.0}, chosen).allow("running")
+    assert allowed.seconds == seconds
+    assert ("the run had left" in str(allowed)) == (remaining < 10 and not chosen)
 
 
 def test_a_limit_for_no_step_is_refused() -> None:

@@ -21,6 +21,10 @@ NO_CNI = (
     "cni plugin not initialized"
 )
 CORDONED = "0/2 nodes are available: 2 node(s) were unschedulable. preemption: 0/2 nodes are available."
+UNNAMED = (
+    "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) had untolerated taint(s). "
+    "no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
+)
 LOST = node("Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
 HOST = "kubernetes.io/hostname"
 
@@ -67,6 +71,46 @@ CASES = [
         ("cni plugin not initialized",),
         "network plugin (CNI) on node-2",
         node=node("False", "KubeletNotReady", "container runtime network not ready: cni plugin not initialized"),
+    ),
+    Case(
+        "pinned to a lost node, its taint not named",
+        unscheduled(UNNAMED, selector={HOST: "node-2"}),
+        Stage.UNSCHEDULED,
+        ("untolerated taint(s): node node-2 is Ready=Unknown",),
+        "the kubelet on node-2",
+        node=LOST,
+    ),
+    Case(
+        "pinned to a node without network, its taint not named",
+        unscheduled(UNNAMED, selector={HOST: "node-2"}),
+        Stage.UNSCHEDULED,
+        ("Ready=False",),
+        "the network plugin (CNI) on node-2",
+        node=node("False", "KubeletNotReady", "NetworkReady=false: cni plugin not initialized"),
+    ),
+    Case(
+        "pinned to a node whose kubelet complains of something else",
+        unscheduled(UNNAMED, selector={HOST: "node-2"}),
+        Stage.UNSCHEDULED,
+        ("PLEG is not healthy",),
+        "the kubelet on node-2",
+        node=node("False", "KubeletNotReady", "PLEG is not healthy"),
+    ),
+    Case(
+        "pinned to a cordoned node",
+        unscheduled(UNNAMED, selector={HOST: "node-2"}),
+        Stage.UNSCHEDULED,
+        (),
+        "kubectl uncordon node-2",
+        node={**node("True"), "spec": {"unschedulable": True}},
+    ),
+    Case(
+        "pinned to a tainted node",
+        unscheduled(UNNAMED, selector={HOST: "node-2"}),
+        Stage.UNSCHEDULED,
+        ("untolerated taint(s)",),
+        "taints",
+        node=node("True"),
     ),
     Case(
         "pinned to a node that is not there",

@@ -19,7 +19,7 @@ async def plan(**chosen: object) -> Subject:
 
 
 async def test_subject_meets_the_restricted_standard() -> None:
-    spec = (await plan(image=IMAGE)).pod_spec()
+    spec = (await plan(image=IMAGE)).pod_spec(readiness_probe=True)
     container = spec["containers"][0]
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -30,12 +30,12 @@ async def test_subject_meets_the_restricted_standard() -> None:
 
 async def test_subject_is_told_to_end_by_its_kubelet() -> None:
     # With 0 the API server would remove the pod without asking the kubelet, and nothing would be tested.
-    assert (await plan(image=IMAGE)).pod_spec()["terminationGracePeriodSeconds"] == 1
+    assert (await plan(image=IMAGE)).pod_spec(readiness_probe=True)["terminationGracePeriodSeconds"] == 1
 
 
 async def test_node_and_selector_both_hold() -> None:
     subject = await plan(image=IMAGE, node="node-2", nodeSelector={"zone": "a"}, pullPolicy="Always", port=9000)
-    spec = subject.pod_spec()
+    spec = subject.pod_spec(readiness_probe=True)
     assert spec["nodeSelector"] == {"zone": "a", "kubernetes.io/hostname": "node-2"}
     container = spec["containers"][0]
     assert container["imagePullPolicy"] == "Always"
