@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import Server
+from kubeprobe.cli.crds import crd_files
+from testbed import ControlPlane
 from tests.lab.kubectl import Kubectl, eventually
 from tests.lab.process import free_port
 
@@ -84,14 +85,19 @@ class Operator:
 
 
 @pytest.fixture(scope="session")
-def operator(server: Server, crds: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """The operator, ready."""
-    log = tmp_path_factory.mktemp("operator") / "operator.log"
-    port = free_port(HOST)
-    process = start(server.kubeconfig, port, log)
-    yield Operator(Kubectl(server.kubectl_path, server.kubeconfig), f"http://{HOST}:{port}", process)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0, log.read_text()
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """The operator, ready, on an API server of its own: it would answer the objects of other tests."""
+    folder = tmp_path_factory.mktemp("operator")
+    log = folder / "operator.log"
+    with ControlPlane.start(folder / "plane") as plane:
+        kubectl = Kubectl(plane.bin_dir / "kubectl", plane.kubeconfig)
+        kubectl("apply", "--server-side", "-f", "-", stdin="---\n".join(crd_files().values()))
+        kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=kubeprobe")
+        port = free_port(HOST)
+        process = start(plane.kubeconfig, port, log)
+        yield Operator(kubectl, f"http://{HOST}:{port}", process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0, log.read_text()
     assert "Traceback" not in log.read_text(), log.read_text()
 
 
