@@ -13,7 +13,7 @@ import pytest
 from tests.lab.kubectl import KubectlError, eventually
 from tests.lab.lab import Lab
 
-SOON_SECONDS = 90
+SOON_SECONDS = 150
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def template(lab: Lab, name: str, script: str, **spec: Any) -> None:
             "spec": {
                 "image": lab.images.reference("probes"),
                 "command": ["python", "-c", script],
-                "timeout": "30s",
+                "timeout": "90s",
                 **spec,
             },
         }
