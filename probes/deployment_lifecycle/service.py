@@ -44,12 +44,14 @@ class Ways:
         """CoreDNS learns of a Service by its own watch: not knowing it at once is no fault."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
+        first: NotResolvedError | None = None
         while True:
             try:
                 return await resolve(self.name, max(end - loop.time(), RETRY_SECONDS))
-            except NotResolvedError:
+            except NotResolvedError as error:
+                first = first or error  # the last try has little time, and then says only that
                 if loop.time() + RETRY_SECONDS >= end:
-                    raise
+                    raise first from error
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _why_no_name(self, said: str) -> str:
