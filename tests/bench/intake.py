@@ -32,7 +32,7 @@ from jwt.algorithms import RSAAlgorithm
 from prometheus_client import CollectorRegistry
 
 from kubeprobe.intake.port import Answer, Check, PodIdentity
-from kubeprobe.intake.server import IntakeDeps, build_app, serve
+from kubeprobe.intake.server import Intake, IntakeDeps, serve
 from probe_sdk.wire import AUDIENCE, Report
 from tests.bench.intake_runs import waiting_runs
 from tests.bench.load import Load, request, send, typical_report
@@ -172,7 +172,7 @@ async def _serving(jwk: dict[str, str], pipe: Connection) -> None:
             ended.set()
 
     asyncio.get_running_loop().add_reader(pipe.fileno(), asked)
-    async with serve(build_app(deps), HOST, 0) as port:
+    async with serve(Intake(deps), HOST, 0) as port:
         pipe.send(port)
         await ended.wait()
 

@@ -168,7 +168,7 @@ class NativeCluster:
         for node in self.nodes:
             containerd = node.component(nodes_parts.CONTAINERD)
             ctr = ["ctr", "--address", str(node.socket), "--namespace", "k8s.io"]
-            self._wait(lambda node=node: node.socket.exists(), f"{containerd} listens", containerd)  # type: ignore[misc]
+            self._wait(lambda node=node: services.listens(node.socket), f"{containerd} listens", containerd)  # type: ignore[misc]
             if sandbox.SANDBOX_IMAGE not in run([*ctr, "images", "list", "--quiet"]).stdout.split():
                 run([*ctr, "images", "import", str(archive)])
 

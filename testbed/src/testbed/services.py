@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import struct
+from pathlib import Path
 
 import yaml
 
@@ -132,6 +133,13 @@ def accepts(address: str, port: int) -> bool:
             return True
     except OSError:
         return False
+
+
+def listens(path: Path) -> bool:
+    """Whether something listens on the socket; one whose process was killed stays in its folder."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(0.5)
+        return client.connect_ex(str(path)) == 0
 
 
 def node_ready(api: KubeApi, node: Node) -> bool:

@@ -192,6 +192,14 @@ def test_status_and_logs_tell_of_a_component_that_ended_by_itself(machine: Machi
     assert states(machine)["scheduler"] == "running"
 
 
+def test_up_goes_on_when_everything_was_killed(machine: Machine) -> None:
+    for pid in pids(machine).values():
+        machine.run("kill", "-9", str(pid))
+    eventually("everything is dead", lambda: set(states(machine).values()) == {"dead"})
+    machine.testbed("up")
+    assert set(states(machine).values()) == {"running"}
+
+
 def test_down_leaves_nothing(machine: Machine) -> None:
     machine.testbed("down")
     assert leftovers(machine) == []

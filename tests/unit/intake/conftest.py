@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from tests.unit.intake.cluster import Clock, Health, Keys, Reports, claims, sign
 
 from kubeprobe.intake.reports import Limits
-from kubeprobe.intake.server import IntakeDeps, build_app, serve
+from kubeprobe.intake.server import Intake, IntakeDeps, serve
 from probe_sdk.wire import REPORT_PATH
 
 HOST = "127.0.0.1"
@@ -101,7 +101,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 @contextlib.asynccontextmanager
 async def running(site: Site) -> AsyncIterator[Site]:
-    async with serve(build_app(site.deps()), HOST, 0) as port:
+    async with serve(Intake(site.deps()), HOST, 0) as port:
         site.port = port
         site.http = httpx.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=10)
         async with site.http:

@@ -13,7 +13,7 @@ from tests.unit.intake.conftest import HOST, PASSED, Site, head, running, until
 
 from kubeprobe.intake import server as room
 from kubeprobe.intake.port import Check
-from kubeprobe.intake.server import build_app, serve
+from kubeprobe.intake.server import Intake, serve
 from probe_sdk.wire import REPORT_PATH
 
 
@@ -61,7 +61,7 @@ async def test_another_path_is_told_where_to_look(site: Site, path: str) -> None
 async def test_the_end_lets_requests_in_flight_finish() -> None:
     site = Site()
     site.reports.free.clear()
-    serving = serve(build_app(site.deps()), HOST, 0)
+    serving = serve(Intake(site.deps()), HOST, 0)
     site.port = await serving.__aenter__()
     async with site.connection() as late:
         late.send(head("", f"Content-Length: {len(PASSED)}"), PASSED)
@@ -88,7 +88,7 @@ async def test_the_end_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(room, "DRAIN_SECONDS", 0.05)
     site = Site()
     site.reports.free.clear()
-    async with serve(build_app(site.deps()), HOST, 0) as site.port:
+    async with serve(Intake(site.deps()), HOST, 0) as site.port:
         reader, writer = await asyncio.open_connection(HOST, site.port)
         writer.write(head("", f"Content-Length: {len(PASSED)}") + PASSED)
         await site.reports.entered.wait()
@@ -100,7 +100,7 @@ async def test_a_look_at_the_keys_ends_with_the_server(monkeypatch: pytest.Monke
     monkeypatch.setattr(room, "DRAIN_SECONDS", 0.05)
     site = Site()
     site.keys.free.clear()
-    async with serve(build_app(site.deps()), HOST, 0) as site.port, site.connection() as connection:
+    async with serve(Intake(site.deps()), HOST, 0) as site.port, site.connection() as connection:
         connection.send(head("", f"Content-Length: {len(PASSED)}"), PASSED)
         await until(lambda: site.keys.asked)
         assert looks()
@@ -120,7 +120,7 @@ async def test_a_connection_that_asks_nothing_is_closed(monkeypatch: pytest.Monk
 
 async def test_an_address_that_is_taken_is_an_error_and_leaves_nothing_behind(site: Site) -> None:
     with pytest.raises(OSError, match="address already in use"):
-        async with serve(build_app(Site().deps()), HOST, site.port):
+        async with serve(Intake(Site().deps()), HOST, site.port):
             raise AssertionError("two servers on one address")
 
 

@@ -27,7 +27,7 @@ from kubeprobe.control.template import TemplateReconciler
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Views
 from kubeprobe.control.watch import Watcher
-from kubeprobe.intake.server import IntakeDeps, build_app, serve
+from kubeprobe.intake.server import Intake, IntakeDeps, serve
 from kubeprobe.kube.port import CONFIGS, PODS, RESULTS, RUNS, TEMPLATES, Api, ApiError
 from kubeprobe.kube.reflector import Reflector
 from kubeprobe.kube.tokens import ClusterKeys
@@ -126,7 +126,7 @@ class Operator:
             registry=self._context.metrics.registry,
             now=utc_now,
         )
-        async with serve(build_app(deps), self._settings.host, self._settings.port):
+        async with serve(Intake(deps), self._settings.host, self._settings.port):
             logger.info("reports are taken at %s", self._settings.intake_url)
             yield
 

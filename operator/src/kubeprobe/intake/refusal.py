@@ -7,7 +7,9 @@ from http import HTTPStatus
 
 from aiohttp import web
 from pydantic import ValidationError
+from pydantic_core import to_json
 
+from kubeprobe.intake.answer import JSON, answer
 from kubeprobe.intake.port import Answer
 from probe_sdk.wire import MAX_BODY_BYTES, cut
 
@@ -37,7 +39,7 @@ class RefusalError(Exception):
 
     def response(self) -> web.Response:
         """The answer to send."""
-        response = web.json_response({"error": str(self)}, status=self.status, headers=self._headers)
+        response = answer(to_json({"error": str(self)}), JSON, self.status, self._headers)
         if self._end:
             response.force_close()
         return response
@@ -91,6 +93,6 @@ def not_a_report(error: ValidationError) -> RefusalError:
     return RefusalError(HTTPStatus.BAD_REQUEST, cut(f"the body is not a report, {SEE}: {told}{rest}", MAX_TEXT_BYTES))
 
 
-def of_answer(answer: Answer) -> RefusalError:
+def not_recorded(why: Answer) -> RefusalError:
     """What the operator made of a report, when it is not recorded."""
-    return later(answer.text) if answer is Answer.UNAVAILABLE else RefusalError(HTTPStatus(answer.status), answer.text)
+    return later(why.text) if why is Answer.UNAVAILABLE else RefusalError(HTTPStatus(why.status), why.text)

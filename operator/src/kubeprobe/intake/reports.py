@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from kubeprobe.intake import refusal
+from kubeprobe.intake.answer import JSON, answer
 from kubeprobe.intake.identity import TokenVerifier, UnknownTokenError
 from kubeprobe.intake.keys import KeysUnavailableError
 from kubeprobe.intake.metrics import IntakeMetrics
@@ -73,7 +74,7 @@ class ReportHandler:
         self._places = Places(limits.at_once, limits.at_once_per_pod)
         metrics.in_flight.set_function(lambda: self._places.taken)
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer one request."""
         began = self._clock()
         try:
@@ -83,16 +84,16 @@ class ReportHandler:
             return refused.response()
         self._metrics.by_code[HTTPStatus.OK].inc()
         self._metrics.durable_seconds.observe(self._clock() - began)
-        return web.Response(body=RECORDED, content_type="application/json")
+        return answer(RECORDED, JSON)
 
-    async def _take_in_turn(self, request: web.Request) -> None:
+    async def _take_in_turn(self, request: web.BaseRequest) -> None:
         self._places.take()
         try:
             await self._take(request, self._now())
         finally:
             self._places.give_back()
 
-    async def _take(self, request: web.Request, received_at: datetime) -> None:
+    async def _take(self, request: web.BaseRequest, received_at: datetime) -> None:
         if (request.content_length or 0) > MAX_BODY_BYTES:
             raise refusal.too_large()
         who = await self._identify(request)
@@ -101,13 +102,13 @@ class ReportHandler:
         self._places.take_for(who.pod_uid)
         try:
             report = _parsed(await self._body(request))
-            answer = await self._accept(who, report, received_at)
+            became = await self._accept(who, report, received_at)
         finally:
             self._places.give_back_for(who.pod_uid)
-        if answer is not Answer.DURABLE:
-            raise refusal.of_answer(answer)
+        if became is not Answer.DURABLE:
+            raise refusal.not_recorded(became)
 
-    async def _identify(self, request: web.Request) -> PodIdentity:
+    async def _identify(self, request: web.BaseRequest) -> PodIdentity:
         scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise refusal.no_token()
@@ -118,7 +119,8 @@ class ReportHandler:
         except KeysUnavailableError as error:
             raise refusal.later("the cluster's token keys cannot be read now: send it again") from error
 
-    async def _body(self, request: web.Request) -> bytes:
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        # A sender that asks before it sends the body hears only now that it may, when its token is known to be good.
         if hdrs.EXPECT in request.headers:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0
@@ -142,10 +144,6 @@ class ReportHandler:
             where = "".join(traceback.format_tb(error.__traceback__))
             logger.error("the report of pod %s/%s: %s\n%s", who.namespace, who.pod, type(error).__name__, where)
             return Answer.UNAVAILABLE
-
-
-async def await_token(_: web.Request) -> None:
-    """Hold back '100 Continue': a sender that asks first is told to go on only when the token is good."""
 
 
 def _parsed(body: bytes) -> Report:

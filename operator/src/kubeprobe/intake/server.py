@@ -1,30 +1,38 @@
-"""The intake's HTTP server: what is served where, and how it begins and ends."""
+"""The intake's HTTP server: what is served where, and how it begins and ends.
+
+It stands on aiohttp's server without its application framework, whose router, signals and match objects cost every
+report some 30 microseconds more, for five paths that never change.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import json
 import logging
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
-from aiohttp import hdrs, http_exceptions, web
+from aiohttp import StreamReader, hdrs, http_exceptions, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from pydantic_core import to_json
 
 from kubeprobe.intake import openapi
+from kubeprobe.intake.answer import JSON, TEXT, answer
 from kubeprobe.intake.identity import TokenVerifier
 from kubeprobe.intake.keys import KeyRing
 from kubeprobe.intake.metrics import IntakeMetrics
 from kubeprobe.intake.port import Check, Health, KeySource, Reports
 from kubeprobe.intake.refusal import SEE, RefusalError
-from kubeprobe.intake.reports import Limits, ReportHandler, await_token
+from kubeprobe.intake.reports import Limits, ReportHandler
 from probe_sdk.wire import MAX_BODY_BYTES, REPORT_PATH
 
 DRAIN_SECONDS = 5.0
@@ -35,7 +43,8 @@ LINGER_SECONDS = 1.0
 BACKLOG = 1024
 """Connections that the kernel holds for us: a minute's probes may all end in the same second."""
 
-READ = "GET, HEAD"
+GET = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
+POST = frozenset({hdrs.METH_POST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,68 +60,94 @@ class IntakeDeps:
     limits: Limits = field(default_factory=Limits)
 
 
-def build_app(deps: IntakeDeps) -> web.Application:
-    """The intake as an aiohttp application."""
-    keys = KeyRing(deps.keys, deps.clock)
-    verifier = TokenVerifier(keys, deps.now)
-    reports = ReportHandler(deps.reports, verifier, IntakeMetrics(deps.registry), deps.limits, deps.now, deps.clock)
-    app = web.Application(client_max_size=MAX_BODY_BYTES)
-    app.router.add_post(REPORT_PATH, reports.handle, expect_handler=await_token)
-    _add_plain(app, deps)
-    app.router.add_route("*", "/{path:.*}", _nothing_here)
-
-    async def close_keys(_: web.Application) -> None:
-        await keys.close()
-
-    app.on_response_prepare.append(_anonymous)
-    app.on_cleanup.append(close_keys)
-    return app
+@dataclass(frozen=True, slots=True)
+class _Route:
+    methods: frozenset[str]
+    handle: Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
-def _add_plain(app: web.Application, deps: IntakeDeps) -> None:
-    document = json.dumps(openapi.document(version("kubeprobe")))
+class Intake:
+    """Everything that is served, by path; `serve` puts it on an address."""
 
-    async def healthz(_: web.Request) -> web.Response:
-        return _told(deps.health.live())
+    def __init__(self, deps: IntakeDeps) -> None:
+        self._deps = deps
+        self._keys = KeyRing(deps.keys, deps.clock)
+        verifier = TokenVerifier(self._keys, deps.now)
+        reports = ReportHandler(deps.reports, verifier, IntakeMetrics(deps.registry), deps.limits, deps.now, deps.clock)
+        self._openapi = to_json(openapi.document(version("kubeprobe")))
+        self._routes = {
+            REPORT_PATH: _Route(POST, reports.handle),
+            "/healthz": _Route(GET, self._healthz),
+            "/readyz": _Route(GET, self._readyz),
+            "/metrics": _Route(GET, self._metrics),
+            "/openapi.json": _Route(GET, self._document),
+        }
 
-    async def readyz(_: web.Request) -> web.Response:
-        return _told(deps.health.ready())
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request."""
+        route = self._routes.get(request.path)
+        if route is None:
+            return RefusalError(HTTPStatus.NOT_FOUND, f"nothing is here: {SEE}").response()
+        if request.method not in route.methods:
+            allowed = ", ".join(sorted(route.methods))
+            text = f"{request.method} is not for {request.path}: use {allowed}"
+            return RefusalError(HTTPStatus.METHOD_NOT_ALLOWED, text, {hdrs.ALLOW: allowed}).response()
+        return await route.handle(request)
 
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(deps.registry), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
+    async def close(self) -> None:
+        """End what is under way besides requests."""
+        await self._keys.close()
 
-    async def document_of_this(_: web.Request) -> web.Response:
-        return web.Response(text=document, content_type="application/json")
+    async def _healthz(self, _: web.BaseRequest) -> web.Response:
+        return _told(self._deps.health.live())
 
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", metrics)
-    app.router.add_get("/openapi.json", document_of_this)
+    async def _readyz(self, _: web.BaseRequest) -> web.Response:
+        return _told(self._deps.health.ready())
+
+    async def _metrics(self, _: web.BaseRequest) -> web.Response:
+        return answer(generate_latest(self._deps.registry), CONTENT_TYPE_LATEST)
+
+    async def _document(self, _: web.BaseRequest) -> web.Response:
+        return answer(self._openapi, JSON)
 
 
 @contextlib.asynccontextmanager
-async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
+async def serve(intake: Intake, host: str, port: int) -> AsyncIterator[int]:
     """Serve until the block ends, then let requests in flight finish; gives the port, for when 0 was asked for.
 
     Raises:
         OSError: the address cannot be listened on.
     """
-    runner = web.AppRunner(
-        app,
+    server = web.Server(
+        intake.handle,
+        request_factory=_bounded_request,
         access_log=None,
         logger=_QuietLogger(logging.getLogger("kubeprobe.intake"), {}),
         # A compressed body is refused, so nothing may unpack it first.
         auto_decompress=False,
         keepalive_timeout=IDLE_SECONDS,
         lingering_time=LINGER_SECONDS,
-        shutdown_timeout=DRAIN_SECONDS,
     )
+    runner = web.ServerRunner(server, shutdown_timeout=DRAIN_SECONDS)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
+        await intake.close()
+
+
+def _bounded_request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: web.RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    """aiohttp's own request, which stops reading a body at our bound."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES)
 
 
 class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
@@ -131,20 +166,7 @@ class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
         super().log(logging.DEBUG if from_sender else level, f"{msg}: %s%s", *args, kind, where, **kwargs)
 
 
-async def _anonymous(_: web.Request, response: web.StreamResponse) -> None:
-    """Do not tell strangers which versions of what are running."""
-    response.headers[hdrs.SERVER] = "kubeprobe"
-
-
-async def _nothing_here(request: web.Request) -> web.Response:
-    allowed = {REPORT_PATH: "POST", "/healthz": READ, "/readyz": READ, "/metrics": READ, "/openapi.json": READ}
-    allow = allowed.get(request.path)
-    if allow is None:
-        return RefusalError(HTTPStatus.NOT_FOUND, f"nothing is here: {SEE}").response()
-    text = f"{request.method} is not for {request.path}: use {allow}"
-    return RefusalError(HTTPStatus.METHOD_NOT_ALLOWED, text, {hdrs.ALLOW: allow}).response()
-
-
 def _told(checks: tuple[Check, ...]) -> web.Response:
     lines = "".join(f"[{'+' if check.ok else '-'}] {check.name}: {check.detail}\n" for check in checks)
-    return web.Response(text=lines, status=200 if all(check.ok for check in checks) else 503)
+    status = HTTPStatus.OK if all(check.ok for check in checks) else HTTPStatus.SERVICE_UNAVAILABLE
+    return answer(lines.encode(), TEXT, status)
