@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kubeprobe.api import KINDS, ProbeConfig, ProbeResult, ProbeRun, ProbeTemplate
 from kubeprobe.api.check import KINDS as BY_NAME
 from kubeprobe.api.check import check_object
+from kubeprobe.api.duration import FORM
 from tests.api.conftest import Server
 from tests.api.examples import EXAMPLES, FINAL, IMMUTABLE, Body, Example, config, run, template
 
@@ -64,6 +65,15 @@ def test_the_spec_of_a_run_never_changes(server: Server) -> None:
     lie = server.patch("ProbeRun", "immutable", {"status": {"verdict": "Passed"}}, "/status")
     assert lie.status_code == 422
     assert FINAL in lie.json()["message"]
+
+
+@pytest.mark.parametrize("every", ["-5s", "5 parsecs", "60", ""])
+def test_what_is_no_duration_is_told_what_one_is(server: Server, every: str) -> None:
+    answer = server.create(config("no-duration", schedule={"every": every}), dry_run=True)
+    assert answer.status_code == 422
+    assert (
+        f"spec.schedule.every: Invalid value: {every!r}: {FORM.message}".replace("'", '"') in answer.json()["message"]
+    )
 
 
 def test_defaults_are_those_of_the_models(server: Server) -> None:

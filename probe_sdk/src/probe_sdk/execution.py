@@ -117,9 +117,12 @@ class Execution:
         raise late
 
     def _late(self) -> ProbeFailure:
+        budget_seconds = self.deadline.budget_seconds
+        if budget_seconds <= 0:
+            return ProbeFailure("the deadline had passed before the check began: its pod started too late")
         names = ", ".join(repr(name) for name in self.recorder.open_steps())
         where = f" in step{'s' if ', ' in names else ''} {names}" if names else ""
-        return ProbeFailure(f"deadline of {round(self.deadline.budget_seconds, 1):g}s passed{where}")
+        return ProbeFailure(f"deadline of {round(budget_seconds, 1):g}s passed{where}")
 
     def _report_in_its_place(self) -> None:
         """End a check that does not end itself: the report first, the stack for the log, then the process."""

@@ -11,6 +11,7 @@ from kubeprobe.api import KINDS, Broken, Rule, broken_rules
 from kubeprobe.api.base import ApiModel
 from kubeprobe.api.check import check_object
 from kubeprobe.api.crd import object_schema
+from kubeprobe.api.duration import FORM
 from kubeprobe.api.rules import VALIDATIONS
 
 BAD = [(example, body) for example in EXAMPLES for body in example.bad]
@@ -28,7 +29,7 @@ def declared(schema: Any) -> set[str]:
 
 def test_every_declared_rule_has_examples() -> None:
     messages = set().union(*(declared(object_schema(kind)) for kind in KINDS))
-    assert messages == {example.message for example in EXAMPLES} | {IMMUTABLE, FINAL}
+    assert messages == {example.message for example in EXAMPLES} | {IMMUTABLE, FINAL, FORM.message}
 
 
 @pytest.mark.parametrize(("example", "body"), BAD)

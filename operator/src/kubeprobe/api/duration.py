@@ -10,12 +10,13 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from kubeprobe.api.rules import Rule
+from kubeprobe.api.rules import Rule, with_validations
 
 PATTERN = "^([0-9]{1,9}(ms|s|m|h|d))+$"
 """Nine digits at most, so that no sum of milliseconds leaves 64 bits."""
 MAX_LENGTH = 32
 MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+HOW = "numbers with the units ms, s, m, h or d, such as 500ms, 30s, 5m or 1h30m"
 PART = re.compile(r"([0-9]+)(ms|s|m|h|d)", re.ASCII)
 WHOLE = re.compile(r"([0-9]{1,9}(ms|s|m|h|d))+", re.ASCII)
 
@@ -28,10 +29,7 @@ class Duration:
 
     def __post_init__(self) -> None:
         if len(self.text) > MAX_LENGTH or WHOLE.fullmatch(self.text) is None:
-            raise ValueError(
-                f"{self.text[: MAX_LENGTH + 1]!r} is not a duration: write numbers with the units ms, s, m, h or d, "
-                "such as 500ms, 30s, 5m or 1h30m"
-            )
+            raise ValueError(f"{self.text[: MAX_LENGTH + 1]!r} is not a duration: write {HOW}")
 
     def __str__(self) -> str:
         return self.text
@@ -58,8 +56,12 @@ class Duration:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """A string of the form that the API server checks as well."""
-        return {"type": "string", "pattern": PATTERN, "maxLength": MAX_LENGTH}
+        """A string of the form that the API server checks as well, by a rule: a pattern's refusal explains nothing."""
+        return with_validations({"type": "string", "maxLength": MAX_LENGTH}, (FORM,))
+
+
+FORM = Rule(cel=f"self.matches('{PATTERN}')", message=f"not a duration: write {HOW}")
+"""What the API server says where `Duration` itself would raise."""
 
 
 def cel_milliseconds(name: str) -> str:

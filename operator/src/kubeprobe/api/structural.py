@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kubeprobe.api.rules import VALIDATIONS
+
 Schema = dict[str, Any]
 
 KEPT = frozenset(
@@ -64,13 +66,21 @@ def _resolved(
     """The schema with its reference and its null union replaced by what they stand for; its own words come first."""
     found = dict(schema)
     if "anyOf" in found:
-        found = {**_not_null(found.pop("anyOf"), where), **found}
+        found = _over(_not_null(found.pop("anyOf"), where), found)
     if "$ref" in found:
         name = found.pop("$ref").rsplit("/", 1)[-1]
         if name in inside:
             raise NotStructuralError(f"{where} contains itself ({name}): a structural schema is finite")
-        return {**definitions[name], **found}, (*inside, name)
+        return _over(definitions[name], found), (*inside, name)
     return found, inside
+
+
+def _over(inner: Schema, outer: Schema) -> Schema:
+    """What a field says beside what its type says; the rules of both hold."""
+    both = {**inner, **outer}
+    if VALIDATIONS in inner and VALIDATIONS in outer:
+        both[VALIDATIONS] = [*inner[VALIDATIONS], *outer[VALIDATIONS]]
+    return both
 
 
 def _not_null(options: list[Schema], where: str) -> Schema:
