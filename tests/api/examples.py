@@ -85,6 +85,62 @@ EXAMPLES = (
         ),
     ),
     Example(
+        "adaptive goes with every, which must lie between adaptive.fastest and adaptive.slowest",
+        "spec.schedule.adaptive",
+        bad=(
+            config(schedule={"cron": "* * * * *", "adaptive": {"fastest": "10s", "slowest": "5m"}}),
+            config(schedule={"every": "5s", "adaptive": {"fastest": "10s", "slowest": "5m"}}),
+            config(schedule={"every": "10m", "adaptive": {"fastest": "10s", "slowest": "5m"}}),
+        ),
+        good=(
+            config(schedule={"every": "60s", "adaptive": {"fastest": "10s", "slowest": "5m"}}),
+            config(schedule={"every": "60s", "adaptive": {"fastest": "1m", "slowest": "60s"}}),
+        ),
+    ),
+    Example(
+        "missed and attempt go with the kind Schedule only: leave them out",
+        "spec.trigger.missed",
+        bad=(
+            run(configRef={"name": "c"}, trigger={"kind": "Manual", "attempt": 2}),
+            run(
+                configRef={"name": "c"},
+                trigger={"missed": {"count": 1, "since": "2026-01-01T00:00:00Z", "reason": "Late"}},
+            ),
+        ),
+        good=(
+            run(
+                configRef={"name": "c"},
+                trigger={
+                    "kind": "Schedule",
+                    "slot": "2026-01-01T00:00:00Z",
+                    "attempt": 2,
+                    "missed": {"count": 1, "since": "2026-01-01T00:00:00Z", "reason": "Busy"},
+                },
+            ),
+        ),
+    ),
+    Example(
+        "must be at least 0s and at most 1h",
+        "spec.retries.delay",
+        bad=(config(retries={"limit": 1, "delay": "61m"}),),
+        good=(config(retries={"limit": 1, "delay": "0s"}), config(retries={"limit": 1, "delay": "1h"})),
+    ),
+    Example(
+        "must be at least 1m and at most 31d",
+        "spec.maintenance[0].duration",
+        bad=(
+            config(maintenance=[{"cron": "0 2 * * 0", "duration": "59s"}]),
+            config(maintenance=[{"cron": "0 2 * * 0", "duration": "32d"}]),
+        ),
+        good=(config(maintenance=[{"cron": "0 2 * * 0", "duration": "2h", "runs": "Pause"}]),),
+    ),
+    Example(
+        "must be at least 1m and at most 366d",
+        "spec.history.ttl",
+        bad=(config(history={"ttl": "30s"}), config(history={"ttl": "367d"})),
+        good=(config(history={"ttl": "24h"}),),
+    ),
+    Example(
         "must be at least 1s and at most 366d",
         "spec.schedule.every",
         bad=(

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.plan.builders import CREATED, at, config, ended, on_demand, owned_by, run, template
 
-from kubeprobe.api import ProbeConfig, ProbeRun, Verdict
-from kubeprobe.plan.config import ConfigPlan, ConfigSeen, new_run, plan_config, run_name, surplus
+from kubeprobe.api import LastRun, ProbeConfig, ProbeResultStatus, ProbeRun, Verdict
+from kubeprobe.plan.config import ConfigPlan, ConfigSeen, followed, plan_config, surplus
+from kubeprobe.plan.due import Due, new_run, run_name
 
 MAIN = config()
 DONE = {"phase": "Completed", "verdict": "Passed"}
@@ -19,14 +20,21 @@ DONE = {"phase": "Completed", "verdict": "Passed"}
 def planned(
     one: ProbeConfig = MAIN, runs: Sequence[ProbeRun] = (), *, last_slot: datetime | None = None, seconds: float = 70
 ) -> ConfigPlan:
-    return plan_config(ConfigSeen(one, template(), {}, runs, last_slot), at(seconds))
+    return plan_config(ConfigSeen(one, template(), {}, runs, answered(last_slot)), at(seconds))
+
+
+def answered(slot: datetime | None) -> ProbeResultStatus | None:
+    """An answer that counts the run of a slot."""
+    if slot is None:
+        return None
+    return ProbeResultStatus(last_run=LastRun(name="main-x", slot=slot, finished_at=slot))
 
 
 def told(one: ProbeConfig, seconds: float = 0) -> ProbeConfig:
     """The config after its condition was written."""
-    conditions = planned(one, seconds=seconds).conditions
-    assert conditions is not None
-    return one.model_copy(update={"status": one.status.model_copy(update={"conditions": conditions})})
+    status = planned(one, seconds=seconds).status
+    assert status is not None
+    return one.model_copy(update={"status": status})
 
 
 # The condition
@@ -37,25 +45,27 @@ def test_a_config_that_can_work_is_accepted_once() -> None:
     (ready,) = one.status.conditions
     assert (ready.type, ready.status, ready.reason, ready.message) == ("Ready", "True", "Accepted", "")
     assert ready.observed_generation == 1
-    assert planned(one, seconds=999).conditions is None
+    assert planned(one, seconds=999).status is None
 
 
 def test_a_mistake_is_told_and_nothing_is_started() -> None:
     plan = plan_config(ConfigSeen(MAIN, None, {}, (), None), at(70))
     assert plan.mistake is not None
     assert plan.mistake.reason == "TemplateNotFound"
-    assert plan.conditions is not None
-    assert (plan.conditions[0].status, plan.conditions[0].message) == ("False", plan.mistake.message)
-    assert (plan.create, plan.next_slot, plan.wake_at) == (None, None, None)
+    assert plan.status is not None
+    ready = plan.status.conditions[0]
+    assert (ready.status, ready.message) == ("False", plan.mistake.message)
+    assert (plan.due, plan.wake_at) == (Due(), None)
 
 
 def test_a_mended_config_is_accepted_and_runs() -> None:
-    mistaken = plan_config(ConfigSeen(MAIN, None, {}, (), None), at(0)).conditions
-    one = MAIN.model_copy(update={"status": MAIN.status.model_copy(update={"conditions": mistaken})})
-    plan = planned(one)
-    assert plan.conditions is not None
-    assert (plan.conditions[0].status, plan.conditions[0].last_transition_time) == ("True", at(70))
-    assert plan.create is not None
+    mistaken = plan_config(ConfigSeen(MAIN, None, {}, (), None), at(0)).status
+    plan = planned(MAIN.model_copy(update={"status": mistaken}))
+    assert plan.status is not None
+    ready = plan.status.conditions[0]
+    assert (ready.status, ready.last_transition_time) == ("True", at(70))
+    assert plan.due.create is not None
+    assert "missed" not in plan.due.create["spec"]["trigger"]
 
 
 # What is due
@@ -63,34 +73,38 @@ def test_a_mended_config_is_accepted_and_runs() -> None:
 
 def test_a_due_slot_gets_a_run_of_its_own_name() -> None:
     plan = planned()
-    assert plan.create is not None
-    meta, spec = plan.create["metadata"], plan.create["spec"]
+    assert plan.due.create is not None
+    meta, spec = plan.due.create["metadata"], plan.due.create["spec"]
     assert meta["name"] == f"main-{int(at(60).timestamp())}"
     assert (meta["namespace"], meta["labels"]["kubeprobe.io/config"]) == ("probes", "main")
     assert meta["ownerReferences"][0]["uid"] == "uid-main"
     assert spec == {
         "configRef": {"name": "main"},
-        "trigger": {"kind": "Schedule", "slot": "2026-03-01T12:01:00.000Z"},
+        "trigger": {
+            "kind": "Schedule",
+            "slot": "2026-03-01T12:01:00.000Z",
+            "missed": {"count": 1, "since": "2026-03-01T12:00:00Z", "reason": "Late"},
+        },
     }
-    assert (plan.next_slot, plan.wake_at) == (at(120), at(120))
+    assert (plan.due.next_slot, plan.wake_at) == (at(120), at(120))
 
 
 @pytest.mark.parametrize("seconds", [60, 61.5, 119.999999])
 def test_the_run_of_a_slot_is_the_same_whenever_it_is_made(seconds: float) -> None:
-    assert planned(seconds=seconds).create == planned().create
+    assert planned(seconds=seconds).due.create == planned().due.create
 
 
 def test_the_first_run_is_due_at_once_and_none_before() -> None:
-    assert planned(seconds=0).create is not None
-    assert planned(seconds=-1).create is None
+    assert planned(seconds=0).due.create is not None
+    assert planned(seconds=-1).due.create is None
     assert planned(seconds=-1).wake_at == CREATED
 
 
 def test_slots_that_went_by_are_not_made_up_for() -> None:
     old = ended("main-0", at(1), slot=at(0))
     plan = planned(runs=[old], seconds=3600 + 7)
-    assert plan.create is not None
-    assert plan.create["spec"]["trigger"]["slot"] == "2026-03-01T13:00:00.000Z"
+    assert plan.due.create is not None
+    assert plan.due.create["spec"]["trigger"]["slot"] == "2026-03-01T13:00:00.000Z"
 
 
 RUNS: list[tuple[str, list[ProbeRun], datetime | None, bool]] = [
@@ -126,17 +140,17 @@ def test_a_slot_has_one_run_and_one_run_goes_at_a_time(
     runs: list[ProbeRun], last_slot: datetime | None, due: bool
 ) -> None:
     plan = planned(runs=runs, last_slot=last_slot)
-    assert (plan.create is not None) is due
+    assert (plan.due.create is not None) is due
     assert plan.wake_at == at(120)
 
 
 def test_a_slot_between_milliseconds_is_known_again() -> None:
     one = config(schedule={"every": "60s", "jitter": "30s"}, metadata={"uid": "uid-spread"})
-    created = planned(one, seconds=119).create
+    created = planned(one, seconds=119).due.create
     assert created is not None
     slot = datetime.fromisoformat(created["spec"]["trigger"]["slot"])
-    assert planned(one, [run(slot=slot, status=DONE)], seconds=119).create is None
-    assert planned(one, last_slot=slot, seconds=119).create is None
+    assert planned(one, [run(slot=slot, status=DONE)], seconds=119).due.create is None
+    assert planned(one, last_slot=slot, seconds=119).due.create is None
 
 
 @pytest.mark.parametrize(
@@ -144,20 +158,20 @@ def test_a_slot_between_milliseconds_is_known_again() -> None:
 )
 def test_what_has_no_schedule_or_is_going_starts_nothing(one: ProbeConfig) -> None:
     plan = planned(one)
-    assert (plan.create, plan.next_slot, plan.wake_at, plan.mistake) == (None, None, None, None)
+    assert (plan.due, plan.wake_at, plan.mistake) == (Due(), None, None)
 
 
 @given(st.integers(1000, 90_000), st.floats(0, 1e7))
 def test_a_run_that_was_made_is_not_made_again(period: int, seconds: float) -> None:
     one = config(schedule={"every": f"{period}ms", "jitter": f"{period // 2}ms"})
-    created = planned(one, seconds=seconds).create
+    created = planned(one, seconds=seconds).due.create
     if created is None:
         return
     made = ProbeRun.model_validate(created)
-    assert planned(one, [made], seconds=seconds).create is None
+    assert planned(one, [made], seconds=seconds).due.create is None
     finished = made.model_copy(update={"status": made.status.model_validate(DONE)})
-    assert planned(one, [finished], seconds=seconds).create is None
-    assert planned(one, last_slot=made.spec.trigger.slot, seconds=seconds).create is None
+    assert planned(one, [finished], seconds=seconds).due.create is None
+    assert planned(one, last_slot=made.spec.trigger.slot, seconds=seconds).due.create is None
     assert made.spec.trigger.slot is not None
     assert 0 <= (at(seconds) - made.spec.trigger.slot).total_seconds() < period / 1000 + 0.001
 
@@ -190,19 +204,19 @@ def test_the_oldest_go_beyond_the_limits() -> None:
 def test_what_is_going_or_deleted_already_is_not_let_go() -> None:
     one = config(history={"passed": 0, "failed": 0})
     gone = ended("gone", at(1), metadata={"deletionTimestamp": CREATED.isoformat()})
-    assert surplus(one, [gone, run("going")]) == ()
-    assert surplus(one, []) == ()
+    assert surplus(one, [gone, run("going")], at(200)) == ()
+    assert surplus(one, [], at(200)) == ()
 
 
 def test_the_newest_stays_although_there_is_no_room() -> None:
     one = config(history={"passed": 0, "failed": 0})
-    assert names(surplus(one, [ended("new", at(2), "Failed"), ended("old", at(1))])) == ["old"]
+    assert names(surplus(one, [ended("new", at(2), "Failed"), ended("old", at(1))], at(200))) == ["old"]
 
 
 def test_a_status_written_by_hand_without_times_can_be_let_go() -> None:
     one = config(history={"passed": 0, "failed": 0})
     bare: dict[str, Any] = {"phase": "Completed"}
-    assert names(surplus(one, [run("bare", status=bare), ended("new", at(2))])) == ["bare"]
+    assert names(surplus(one, [run("bare", status=bare), ended("new", at(2))], at(200))) == ["bare"]
 
 
 histories = st.fixed_dictionaries({"passed": st.integers(0, 4), "failed": st.integers(0, 4)})
@@ -217,7 +231,7 @@ def test_what_is_kept_is_within_the_limits_and_the_newest(
 ) -> None:
     one = config(history=history)
     runs = [ended(f"r{number}", at(number), verdict) if over else run(f"r{number}") for number, verdict, over in drawn]
-    beyond = surplus(one, runs)
+    beyond = surplus(one, runs, at(200))
     over = [each for each in runs if each.status.finished_at is not None]
     kept = [each for each in over if each not in beyond]
     assert len(set(names(beyond))) == len(beyond)
@@ -235,4 +249,40 @@ def test_what_is_kept_is_within_the_limits_and_the_newest(
         if let_go:
             assert len(alike) == max(limit - own, 0)
             assert all(str(a.status.finished_at) < str(b.status.finished_at) for a in let_go for b in alike)
-    assert surplus(one, kept) == ()
+    assert surplus(one, kept, at(200)) == ()
+
+
+def test_what_is_kept_for_long_enough_goes_and_is_waited_for() -> None:
+    one = config(history={"ttl": "1h"})
+    runs = [ended("old", at(0)), ended("mid", at(600), "Failed"), ended("new", at(1200))]
+    assert names(planned(one, runs, last_slot=at(3600), seconds=3599).surplus) == []
+    assert planned(one, runs, last_slot=at(3540), seconds=3590).wake_at == at(3600)
+    assert names(surplus(one, runs, at(3600))) == ["old"]
+    assert names(surplus(one, runs, at(99_999))) == ["old", "mid"]
+    assert planned(on_demand(history={"ttl": "1h"}), runs[:1]).wake_at is None
+
+
+# Since when slots count
+
+
+def test_slots_count_from_the_creation_and_from_any_change_of_the_schedule() -> None:
+    one = told(MAIN, 5)
+    assert one.status.slots is not None
+    assert (one.status.slots.cadence, one.status.slots.since) == ("every 60s", CREATED)
+    faster = one.model_copy(update={"spec": config(schedule={"every": "10s"}).spec})
+    slots = told(faster, 300).status.slots
+    assert slots is not None
+    assert (slots.cadence, slots.since) == ("every 10s", at(300))
+
+
+def test_a_suspended_config_starts_nothing_and_misses_nothing() -> None:
+    one = told(MAIN, 0)
+    suspended = told(one.model_copy(update={"spec": config(suspend=True).spec}), 70)
+    assert suspended.status.slots is not None
+    assert suspended.status.slots.cadence == ""
+    assert planned(suspended, seconds=500).due == Due()
+    assert followed(suspended) is None
+    resumed = told(suspended.model_copy(update={"spec": MAIN.spec}), 1000)
+    create = planned(resumed, [ended("a", at(1), slot=at(0))], seconds=1001).due.create
+    assert create is not None
+    assert "missed" not in create["spec"]["trigger"]

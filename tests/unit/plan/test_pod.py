@@ -212,3 +212,16 @@ def test_any_parameters_make_a_manifest_that_is_json(params: dict[str, Any]) -> 
     pod = build_pod(run(), Work(work.template, "main", params, 60.0, work.delivery, work.overrides), SITE, at(0))
     assert json.loads(environment(pod)["KUBEPROBE_PARAMS"]) == params
     json.dumps(pod)
+
+
+def test_a_run_of_one_node_runs_there_or_nowhere_however_the_node_is() -> None:
+    work = of_config(config(podOverrides={"tolerations": [{"key": "gpu", "operator": "Exists"}]}), template(), {})
+    assert isinstance(work, Work)
+    spec = build_pod(run(node="node-2"), work, SITE, at(0))["spec"]
+    required = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    (term,) = required["nodeSelectorTerms"]
+    assert term == {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-2"]}]}
+    tolerated = {one["key"] for one in spec["tolerations"]}
+    assert {"gpu", "node.kubernetes.io/not-ready", "node.kubernetes.io/unschedulable"} <= tolerated
+    assert "nodeName" not in spec
+    assert "affinity" not in built()["spec"]

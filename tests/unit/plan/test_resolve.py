@@ -74,6 +74,18 @@ MISTAKEN: list[tuple[ProbeConfig, ProbeTemplate | None, str, str]] = [
     ),
     (on_demand(params=HOST), template(params=PARAMS, modes=["Periodic"]), "ModeNotAllowed", "in mode OnDemand"),
     (config(params=HOST, schedule={"cron": "never"}), ETCD, "InvalidSchedule", "spec.schedule.cron: 'never'"),
+    (
+        config(params=HOST, retries={"limit": 3, "delay": "20s"}),
+        ETCD,
+        "InvalidRetries",
+        "spec.retries: 3 times a delay of 20s do not fit into the 60s from one run to the next",
+    ),
+    (
+        config(params=HOST, maintenance=[{"cron": "0 * * * *", "duration": "90m"}]),
+        ETCD,
+        "InvalidMaintenance",
+        "spec.maintenance[0].duration: the window is open for 90m",
+    ),
     (config(), ETCD, "InvalidParams", "(schema: ProbeTemplate 'etcd', spec.params)"),
     (config(params={"host": 1, "prot": 2}), ETCD, "InvalidParams", "spec.params"),
 ]

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.plan.builders import CREATED, at, config, ended, owned_by, run, written
+from tests.unit.plan.builders import CREATED, at, config, ended, owned_by, run, template, written
 
-from kubeprobe.api import Consecutive, ProbeConfig, ProbeResultStatus, ProbeRun, Verdict
-from kubeprobe.plan.resolve import Mistake
-from kubeprobe.plan.result import HEARTBEAT_SECONDS, HISTORY, SKEW_SECONDS, fold, judge, pending, plan_write
+from kubeprobe.api import Consecutive, ProbeConfig, ProbeResultStatus, ProbeRun, ProbeRunSpec, Verdict
+from kubeprobe.plan.resolve import Mistake, of_config
+from kubeprobe.plan.result import HEARTBEAT_SECONDS, HISTORY, SKEW_SECONDS, fold, fresh_until, plan_write
+from kubeprobe.plan.standing import pending
 
 MAIN = config(severity="Critical")
 NEW = pending(MAIN, at(0))
-WRONG = Mistake("InvalidParams", "spec.params.port: 'x' is not an integer")
 P, F, U = Verdict.PASSED, Verdict.FAILED, Verdict.UNKNOWN
 
 
@@ -282,31 +282,6 @@ def test_spoilt_digests_are_counted_anew(digests: tuple[str, ...]) -> None:
     assert [one.runs for one in found.window] == [1, 1]
 
 
-# Mistakes
-
-
-def test_what_cannot_run_is_not_known_and_waits_for_a_run_when_mended() -> None:
-    good = folded(series(P))
-    assert judge(good, None, at(100)) is good
-    wrong = judge(good, WRONG, at(100))
-    assert (wrong.verdict, wrong.since, wrong.reason, wrong.message) == (U, at(100), "InvalidParams", WRONG.message)
-    assert healthy(wrong) == "Unknown"
-    assert judge(wrong, WRONG, at(200)) is wrong
-    other = judge(wrong, Mistake("TemplateNotFound", "none"), at(200))
-    assert (other.reason, other.since) == ("TemplateNotFound", at(100))
-    mended = judge(other, None, at(300))
-    assert (mended.verdict, mended.reason, mended.since) == (U, "Pending", at(100))
-    assert judge(mended, None, at(400)) is mended
-    assert folded(series(P, P), mended).verdict is P
-
-
-def test_a_long_mistake_is_cut_and_stands() -> None:
-    long = Mistake("InvalidParams", "x" * 5000)
-    wrong = judge(NEW, long, at(1))
-    assert len(wrong.message) <= 1024
-    assert judge(wrong, long, at(2)) is wrong
-
-
 # Writing
 
 
@@ -343,3 +318,39 @@ def test_that_an_answer_still_stands_is_written_every_five_minutes() -> None:
     assert (early.write, early.turned, early.wake_at) == (False, False, due)
     assert plan_write(before, at(0), current, due).write
     assert plan_write(before, None, current, CREATED).write
+
+
+# Age
+
+
+def test_an_answer_says_until_when_it_may_be_believed() -> None:
+    work = of_config(MAIN, template(timeout="30s"), {})
+    assert fresh_until(work, MAIN.spec.schedule, at(0)) == at(2 * (HEARTBEAT_SECONDS + 60) + 30)
+    assert fresh_until(work, None, at(0)) is None
+    assert fresh_until(Mistake("InvalidParams", "x"), MAIN.spec.schedule, at(0)) is None
+
+
+# Attempts and missed slots
+
+
+def test_a_run_that_is_tried_again_does_not_count() -> None:
+    retried = config(retries={"limit": 1})
+    first = ended("r1", at(10), "Failed", slot=at(0))
+    assert folded([first], one=retried).verdict is U
+    assert folded([first], one=MAIN).verdict is F
+    spec = first.spec.model_copy(update={"trigger": first.spec.trigger.model_copy(update={"attempt": 2})})
+    second = ended("r2", at(20), "Failed", slot=at(0)).model_copy(update={"spec": spec})
+    status = folded([first, second], one=retried)
+    assert (status.verdict, status.consecutive.failed, len(status.history)) == (F, 1, 1)
+
+
+def test_missed_slots_add_up() -> None:
+    def after(name: str, count: int, seconds: float) -> ProbeRun:
+        missed = {"count": count, "since": at(0).isoformat(), "reason": "Busy"}
+        slot = at(seconds - 1).isoformat()
+        of = ended(name, at(seconds)).spec.model_dump(by_alias=True, exclude_none=True)
+        of["trigger"] = {"kind": "Schedule", "slot": slot, "missed": missed}
+        return ended(name, at(seconds)).model_copy(update={"spec": ProbeRunSpec.model_validate(of)})
+
+    status = folded([after("a", 2, 10), after("b", 3, 20), *series(P)])
+    assert (status.missed.total, status.missed.last, str(status.missed.reason)) == (5, at(19), "Busy")

@@ -615,3 +615,34 @@ def test_a_completed_run_never_gets_another_status(
     plan = planned(one, seconds)
     assert all(isinstance(action, DeletePod) for action in plan.actions)
     assert plan.wake_at is None
+
+
+# What a run has to make way for, and what was not heard
+
+
+def test_a_run_that_is_replaced_ends_unknown_and_its_pod_goes() -> None:
+    going = pod(RUN, node="node-1", status=RUNNING)
+    seen = RunSeen(RUN, MAIN, template(), {}, going, replaced=True)
+    (write,) = plan_run(seen, SITE, at(10)).actions
+    assert isinstance(write, WriteStatus)
+    assert (write.status.verdict, write.status.reason) == (Verdict.UNKNOWN, "Replaced")
+    over = replace(seen, run=with_status(RUN, write.status))
+    assert plan_run(over, SITE, at(11)).actions == (DeletePod(going.uid, at_once=False),)
+
+
+def test_silence_says_nothing_of_the_target_when_the_operator_was_held_up() -> None:
+    going = pod(RUN, node="node-1", status=RUNNING)
+    seen = RunSeen(RUN, MAIN, template(), {}, going, evidence=NOTHING)
+    (write,) = plan_run(seen, SITE, at(100)).actions
+    assert isinstance(write, WriteStatus)
+    assert write.status.verdict is Verdict.FAILED
+    (write,) = plan_run(replace(seen, lagged=True), SITE, at(100)).actions
+    assert isinstance(write, WriteStatus)
+    assert (write.status.verdict, write.status.reason) == (Verdict.UNKNOWN, "OperatorLagging")
+
+
+def test_what_was_said_counts_although_the_operator_was_held_up() -> None:
+    said = pod(RUN, node="node-1", status=REPORTED)
+    (write,) = plan_run(RunSeen(RUN, MAIN, template(), {}, said, lagged=True), SITE, at(100)).actions
+    assert isinstance(write, WriteStatus)
+    assert write.status.verdict is Verdict.FAILED

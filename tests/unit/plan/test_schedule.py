@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.plan.builders import CREATED, at
 
 from kubeprobe.api import Schedule
-from kubeprobe.plan.schedule import Slots, interval_seconds, schedule_error, slots, spread
+from kubeprobe.plan.schedule import Rhythm, Slots, interval_seconds, schedule_error, shortest_seconds, spread
 
 HOUR = timedelta(hours=1)
 TICK = timedelta(microseconds=1)
@@ -21,6 +21,10 @@ ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/St_Johns", "Asia/K
 
 def schedule(**fields: Any) -> Schedule:
     return Schedule.model_validate(fields)
+
+
+def slots(one: Schedule, created: datetime, uid: str, now: datetime) -> Slots:
+    return Rhythm(one, created, uid).slots(now)
 
 
 def utc(text: str) -> datetime:
@@ -54,7 +58,7 @@ cron_schedules = st.builds(
     lambda cron, zone, jitter: schedule(cron=cron, timeZone=zone, jitter=f"{jitter}ms"),
     st.sampled_from(CRONS),
     st.sampled_from(ZONES),
-    st.integers(0, 600_000),
+    st.integers(0, 59_999),
 )
 
 
@@ -187,6 +191,11 @@ def test_the_interval_is_the_time_between_two_slots(fields: dict[str, str], seco
         ({"cron": "@daily"}, "Wrong number of fields"),
         ({"cron": "61 * * * *"}, "Bad minute"),
         ({"cron": "0 0 30 2 *"}, "Bad day-of-month"),
+        ({"cron": "0 0 */31 * MON#5"}, "'0 0 */31 * MON#5' never comes"),
+        (
+            {"cron": "*/5 * * * *", "jitter": "5m"},
+            "spec.schedule.jitter: 5m is not shorter than the 300s between two times of cron '*/5 * * * *'",
+        ),
         (
             {"cron": "* * * * *", "timeZone": "Mars/Olympus"},
             "spec.schedule.timeZone: 'Mars/Olympus' is not a time zone",
@@ -207,3 +216,35 @@ def test_a_right_schedule_has_no_error(zone: str | None) -> None:
     assert schedule_error(schedule(cron="*/5 * * * *", timeZone=zone)) is None
     assert schedule_error(schedule(every="1s")) is None
     assert zone is None or ZoneInfo(zone)
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        ({"every": "90s"}, 90),
+        ({"every": "90s", "adaptive": {"fastest": "10s", "slowest": "10m"}}, 10),
+        ({"cron": "0,5 * * * *"}, 300),
+        ({}, float("inf")),
+    ],
+)
+def test_the_shortest_time_between_two_slots(fields: dict[str, Any], seconds: float) -> None:
+    assert shortest_seconds(schedule(**fields)) == seconds
+
+
+RHYTHMS = st.sampled_from(
+    [schedule(every="7s"), schedule(every="90s", jitter="60s"), schedule(cron="*/5 * * * *", jitter="100s")]
+)
+
+
+@given(RHYTHMS, st.integers(-100, 2000), st.integers(0, 2000))
+def test_slots_are_counted_as_they_come(one: Schedule, begin: int, length: int) -> None:
+    rhythm = Rhythm(one, CREATED, "uid-counted")
+    start, end = at(begin), at(begin + length)
+    expected, found = 0, rhythm.slots(start - TICK).next
+    while found is not None and found < end:
+        expected, found = expected + 1, rhythm.slots(found).next
+    assert rhythm.count(start, end) == expected
+
+
+def test_nothing_is_counted_backwards() -> None:
+    assert Rhythm(schedule(every="1s"), CREATED, "uid").count(at(10), at(5)) == 0

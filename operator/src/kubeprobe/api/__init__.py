@@ -2,9 +2,12 @@
 
 from kubeprobe.api.base import API_VERSION, GROUP, VERSION, ApiModel
 from kubeprobe.api.common import (
+    Concurrency,
     Condition,
     DeliveryFailure,
     LabelSelector,
+    MaintenanceRuns,
+    MissedReason,
     Mode,
     ObjectRef,
     Phase,
@@ -17,14 +20,23 @@ from kubeprobe.api.common import (
     Verdict,
 )
 from kubeprobe.api.conditions import set_condition
-from kubeprobe.api.config import History, ProbeConfig, ProbeConfigSpec, ProbeConfigStatus, Schedule, Thresholds
+from kubeprobe.api.config import History, ProbeConfig, ProbeConfigSpec, ProbeConfigStatus, SlotsSince, Thresholds
 from kubeprobe.api.duration import Duration
 from kubeprobe.api.meta import ObjectMeta, OwnerReference
 from kubeprobe.api.pod import EnvSource, EnvVar, KeyRef, PodOverrides, Resources, Toleration
 from kubeprobe.api.resource import Column, Crd
-from kubeprobe.api.result import Consecutive, LastRun, Outcome, ProbeResult, ProbeResultStatus, WindowSummary
+from kubeprobe.api.result import (
+    Consecutive,
+    LastRun,
+    MissedSlots,
+    Outcome,
+    ProbeResult,
+    ProbeResultStatus,
+    WindowSummary,
+)
 from kubeprobe.api.rules import Broken, Rule, broken_rules
-from kubeprobe.api.run import ProbeRun, ProbeRunSpec, ProbeRunStatus, RunStep, StepSeconds, Trigger
+from kubeprobe.api.run import Missed, ProbeRun, ProbeRunSpec, ProbeRunStatus, RunStep, StepSeconds, Trigger
+from kubeprobe.api.schedule import Adaptive, MaintenanceWindow, Retries, Schedule
 from kubeprobe.api.template import ProbeTemplate, ProbeTemplateSpec, ProbeTemplateStatus
 from kubeprobe.api.volumes import Volume, VolumeMount
 
@@ -47,9 +59,11 @@ __all__ = [
     "RUNS",
     "TEMPLATES",
     "VERSION",
+    "Adaptive",
     "ApiModel",
     "Broken",
     "Column",
+    "Concurrency",
     "Condition",
     "Consecutive",
     "Crd",
@@ -61,6 +75,11 @@ __all__ = [
     "KeyRef",
     "LabelSelector",
     "LastRun",
+    "MaintenanceRuns",
+    "MaintenanceWindow",
+    "Missed",
+    "MissedReason",
+    "MissedSlots",
     "Mode",
     "ObjectMeta",
     "ObjectRef",
@@ -80,12 +99,14 @@ __all__ = [
     "ProbeTemplateSpec",
     "ProbeTemplateStatus",
     "Resources",
+    "Retries",
     "Rule",
     "RunStep",
     "Schedule",
     "SelectorOperator",
     "SelectorRequirement",
     "Severity",
+    "SlotsSince",
     "Source",
     "Stage",
     "StepSeconds",

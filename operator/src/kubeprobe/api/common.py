@@ -34,6 +34,28 @@ class Mode(enum.StrEnum):
     ON_DEMAND = "OnDemand"
 
 
+class Concurrency(enum.StrEnum):
+    """What happens to a run that is due while the one before it is still going; as for a CronJob."""
+
+    FORBID = "Forbid"
+    REPLACE = "Replace"
+    ALLOW = "Allow"
+
+
+class MaintenanceRuns(enum.StrEnum):
+    """What happens to runs in a maintenance window."""
+
+    CONTINUE = "Continue"
+    PAUSE = "Pause"
+
+
+class MissedReason(enum.StrEnum):
+    """Why a slot had no run."""
+
+    BUSY = "Busy"
+    LATE = "Late"
+
+
 class Severity(enum.StrEnum):
     """How much a failure matters."""
 

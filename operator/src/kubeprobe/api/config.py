@@ -6,68 +6,25 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from kubeprobe.api.base import API_VERSION, ApiModel, described
-from kubeprobe.api.common import Condition, DeliveryFailure, Mode, ObjectRef, Severity
-from kubeprobe.api.duration import Duration, between, cel_milliseconds
+from kubeprobe.api.base import API_VERSION, ApiModel, Time, described
+from kubeprobe.api.common import (
+    Concurrency,
+    Condition,
+    DeliveryFailure,
+    Mode,
+    ObjectRef,
+    Severity,
+)
+from kubeprobe.api.duration import Duration, between
 from kubeprobe.api.meta import ObjectMeta
 from kubeprobe.api.pod import PodOverrides
 from kubeprobe.api.resource import Column, Crd
 from kubeprobe.api.rules import Rule
+from kubeprobe.api.schedule import MaintenanceWindow, Retries, Schedule
 from kubeprobe.api.template import TIMEOUT_BOUNDS
 
 NAME_LENGTH = 52
 """A run is called like its config with a hyphen and ten digits more, and label values end at 63 characters."""
-
-
-class Schedule(ApiModel):
-    """When a periodic config's runs are due."""
-
-    rules = (
-        Rule(
-            cel="has(self.every) != has(self.cron)",
-            check=lambda self: (self.every is None) != (self.cron is None),
-            message="set exactly one of every (such as 60s) and cron (such as '*/5 * * * *')",
-        ),
-        Rule(
-            cel="!has(self.timeZone) || has(self.cron)",
-            check=lambda self: self.time_zone is None or self.cron is not None,
-            message="a time zone goes with cron only: remove timeZone, or write the schedule as cron",
-            field="timeZone",
-        ),
-        Rule(
-            cel=f"!has(self.jitter) || !has(self.every) || "
-            f"{cel_milliseconds('self.jitter')} < {cel_milliseconds('self.every')}",
-            check=lambda self: (
-                self.jitter is None or self.every is None or self.jitter.milliseconds < self.every.milliseconds
-            ),
-            message="jitter must be shorter than every",
-            field="jitter",
-        ),
-    )
-
-    every: Annotated[Duration | None, between("1s", "366d")] = Field(
-        None,
-        description="Time from one run to the next, counted from the config's creation, such as 30s or 5m: at least "
-        "1s. Either this or cron.",
-    )
-    cron: str | None = Field(
-        None,
-        min_length=1,
-        max_length=256,
-        description="Times as the five fields of cron: minute, hour, day of month, month, day of week. Either this or "
-        "every.",
-    )
-    time_zone: str | None = Field(
-        None,
-        min_length=1,
-        max_length=64,
-        description="Time zone of cron by its IANA name, such as Europe/Berlin; UTC if absent.",
-    )
-    jitter: Annotated[Duration | None, between("0s", "24h")] = Field(
-        None,
-        description="How far runs may be moved back, so that many configs do not all start at once. Each config gets a "
-        "share of it that stays the same. Less than every; none if absent.",
-    )
 
 
 class Thresholds(ApiModel):
@@ -85,6 +42,10 @@ class History(ApiModel):
     passed: int = Field(3, ge=0, le=100, description="Passed runs that are kept, the newest; 3 by default.")
     failed: int = Field(
         10, ge=0, le=100, description="Failed and Unknown runs that are kept, with their pods' logs; 10 by default."
+    )
+    ttl: Annotated[Duration | None, between("1m", "366d")] = Field(
+        None,
+        description="How long a completed run is kept at most, the newest one apart; no limit if absent.",
     )
 
 
@@ -126,6 +87,16 @@ class ProbeConfigSpec(ApiModel):
     thresholds: Thresholds = Field(
         Thresholds(), description="How many runs in a row turn the verdict; one each by default."
     )
+    retries: Retries = Field(Retries(), description="Whether a run that did not pass is tried again before it counts.")
+    concurrency: Concurrency = Field(
+        Concurrency.FORBID,
+        description="What happens to a run that is due while another is still going. Forbid (the default): it "
+        "waits for its end, or is missed. Replace: the one that is going is ended. Allow: both go, up to 10.",
+    )
+    suspend: bool = Field(False, description="True: no runs are started by the schedule, and the answer is Unknown.")
+    maintenance: tuple[MaintenanceWindow, ...] = Field(
+        (), max_length=10, description="Stretches of time in which failures are expected and raise no alarm."
+    )
     severity: Severity = Field(
         Severity.WARNING, description="How much a failure matters: Critical, Warning (the default) or Info."
     )
@@ -133,10 +104,20 @@ class ProbeConfigSpec(ApiModel):
     history: History = Field(History(), description="How many completed runs are kept.")
 
 
+class SlotsSince(ApiModel):
+    """Since when slots are counted, so that those of an earlier schedule are not called missed."""
+
+    cadence: str = Field(description="The schedule that is followed, as one line; empty while there are no slots.")
+    since: Time = Field(description="Since when it has been followed.")
+
+
 class ProbeConfigStatus(ApiModel):
     """Whether the config can work; written by the operator. The verdict is in the ProbeResult of the same name."""
 
     observed_generation: int | None = Field(None, description="The metadata.generation that this status is about.")
+    slots: SlotsSince | None = Field(
+        None, description="The schedule that is followed, and since when: earlier slots are not called missed."
+    )
     conditions: tuple[Condition, ...] = Field(
         (),
         **described(
@@ -158,6 +139,7 @@ class ProbeConfig(ApiModel):
             Column("Mode", ".spec.mode"),
             Column("Template", ".spec.templateRef.name"),
             Column("Schedule", ".spec.schedule['every','cron']"),
+            Column("Suspend", ".spec.suspend", "boolean"),
             Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
             Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', priority=1),
             Column("Age", ".metadata.creationTimestamp", "date"),

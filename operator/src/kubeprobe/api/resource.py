@@ -12,7 +12,7 @@ class Column:
 
     name: str
     path: str
-    type: Literal["string", "date", "number", "integer"] = "string"
+    type: Literal["string", "date", "number", "integer", "boolean"] = "string"
     priority: int = 0
     """1 for a column that only `-o wide` shows."""
     description: str = ""

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from kubeprobe.api.base import API_VERSION, ApiModel, Time, described
-from kubeprobe.api.common import Condition, Severity, Verdict
+from kubeprobe.api.common import Condition, MissedReason, Severity, Verdict
 from kubeprobe.api.meta import ObjectMeta
 from kubeprobe.api.resource import Column, Crd
 
@@ -51,6 +51,16 @@ class Outcome(ApiModel):
     node: str = Field("", description="Node that the probe ran on.")
 
 
+class MissedSlots(ApiModel):
+    """The slots of the schedule that had no run, since the config was created."""
+
+    total: int = Field(0, ge=0, description="How many slots had no run.")
+    last: Time | None = Field(None, description="The slot of the run before which the newest of them were missed.")
+    reason: MissedReason | None = Field(
+        None, description="Why the newest were: Busy (a run was still going) or Late (no operator was there)."
+    )
+
+
 class LastRun(ApiModel):
     """The newest run that the answer counts."""
 
@@ -84,13 +94,20 @@ class ProbeResultStatus(ApiModel):
     history: tuple[Outcome, ...] = Field((), description="How the last runs ended, the newest first, at most 10.")
     last_run: LastRun | None = Field(None, description="The newest run that this answer counts.")
     next_run: Time | None = Field(None, description="When the next run is due, if there is a schedule.")
+    missed: MissedSlots = Field(MissedSlots(), description="The slots of the schedule that had no run.")
+    fresh_until: Time | None = Field(
+        None,
+        description="When this answer is out of date if nobody writes a newer one: then take it for Unknown, whatever "
+        "it says.",
+    )
     observed_generation: int | None = Field(
         None, description="The metadata.generation of the ProbeConfig that this answer is about."
     )
     conditions: tuple[Condition, ...] = Field(
         (),
         **described(
-            "Healthy: the verdict as True, False or Unknown.",
+            "Healthy: the verdict as True, False or Unknown. Fresh: whether runs complete as often as they should. "
+            "Maintenance: whether a maintenance window is open, in which the verdict raises no alarm.",
             list_type="map",
             list_map_keys=["type"],
         ),

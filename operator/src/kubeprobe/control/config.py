@@ -8,6 +8,7 @@ from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import CONFIGS, RUNS, ApiError
 from kubeprobe.plan.config import ConfigPlan, ConfigSeen, plan_config
+from kubeprobe.plan.due import Due
 
 
 class ConfigReconciler:
@@ -26,32 +27,27 @@ class ConfigReconciler:
         plan = plan_config(self._gather(config), now)
         for run in plan.surplus:
             self._tidier.discard(run)
-        await self._condition(config, plan)
-        await self._start(config, plan)
+        await self._tell(config, plan)
+        await self._start(config, plan.due)
         self._ctx.queue.add((Kind.RESULT, key))
         self._ctx.wake(Kind.CONFIG, key, plan.wake_at)
 
     def _gather(self, config: ProbeConfig) -> ConfigSeen:
         views, meta = self._ctx.views, config.metadata
         result = views.results.get((meta.namespace, meta.name))
-        last_run = result.status.last_run if result else None
         return ConfigSeen(
             config=config,
             template=views.templates.get(("", config.spec.template_ref.name)),
             namespace_labels=views.namespace_labels(meta.namespace),
             runs=views.runs.group((meta.namespace, meta.name)),
-            last_slot=last_run.slot if last_run else None,
+            answer=result.status if result else None,
         )
 
-    async def _condition(self, config: ProbeConfig, plan: ConfigPlan) -> None:
-        if plan.conditions is None:
+    async def _tell(self, config: ProbeConfig, plan: ConfigPlan) -> None:
+        if plan.status is None:
             return
         meta = config.metadata
-        status = {
-            "observedGeneration": meta.generation,
-            "conditions": [one.model_dump(by_alias=True, exclude_none=True, mode="json") for one in plan.conditions],
-        }
-        body = {"status": status}
+        body = {"status": plan.status.model_dump(by_alias=True, exclude_none=True, mode="json")}
         try:
             written = await self._ctx.api.merge_patch(CONFIGS, meta.namespace, meta.name, body, subresource="status")
         except ApiError as error:
@@ -62,19 +58,26 @@ class ConfigReconciler:
         if plan.mistake is not None:
             await self._ctx.recorder.record(config, plan.mistake.reason, plan.mistake.message, warning=True)
 
-    async def _start(self, config: ProbeConfig, plan: ConfigPlan) -> None:
-        if plan.create is None:
+    async def _start(self, config: ProbeConfig, due: Due) -> None:
+        if due.create is None:
             return
         meta = config.metadata
         try:
-            created = await self._ctx.api.create(RUNS, meta.namespace, plan.create)
+            created = await self._ctx.api.create(RUNS, meta.namespace, due.create)
         except ApiError as error:
             if error.already_exists or error.namespace_terminating or error.not_found:
                 return
             raise
         run = ProbeRun.model_validate(created)
         self._ctx.views.runs.put(run)
-        if run.spec.trigger.slot is not None:
-            late = (self._ctx.now() - run.spec.trigger.slot).total_seconds()
-            self._ctx.metrics.start_error_seconds.observe(max(late, 0.0))
-        self._ctx.queue.add((Kind.RUN, (meta.namespace, run.metadata.name)))
+        self._observe(run)
+        for started in (run, *due.replaced):
+            self._ctx.queue.add((Kind.RUN, (meta.namespace, started.metadata.name)))
+
+    def _observe(self, run: ProbeRun) -> None:
+        trigger, metrics = run.spec.trigger, self._ctx.metrics
+        if trigger.slot is not None and trigger.attempt is None:
+            late = (self._ctx.now() - trigger.slot).total_seconds()
+            metrics.start_error_seconds.observe(max(late, 0.0))
+        if trigger.missed is not None:
+            metrics.slots_missed.labels(trigger.missed.reason.value).inc(trigger.missed.count)

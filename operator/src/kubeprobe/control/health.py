@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from kubeprobe.control.context import Work
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.intake.port import Check
+from kubeprobe.kube.reflector import Reflector
 
 STUCK_SECONDS = 60.0
+DEAF_SECONDS = 150.0
+"""Longer than a watch may be silent and a request take: a reflector that did not turn for so long hangs."""
 SYNC_SECONDS = 180.0
 
 
@@ -27,15 +30,18 @@ class OperatorHealth:
 
     queue: WorkQueue[Work]
     sync: Sync
+    watches: Sequence[Reflector]
     clock: Callable[[], float]
     started: float
 
     def live(self) -> tuple[Check, ...]:
         """What a restart would mend."""
         waiting, since = self.queue.oldest_seconds(), self.clock() - self.started
+        asleep = max((self.clock() - max(one.heard_at, one.turned_at) for one in self.watches), default=0.0)
         return (
-            Check("queue", waiting < STUCK_SECONDS, f"the oldest key has waited {waiting:.1f}s for a worker"),
-            Check("watches", self.sync.done.is_set() or since < SYNC_SECONDS, self._seen()),
+            Check("scheduling", waiting < STUCK_SECONDS, f"the oldest key has waited {waiting:.1f}s for a worker"),
+            Check("watches", asleep < DEAF_SECONDS, f"the quietest watch was last looked after {asleep:.0f}s ago"),
+            Check("views", self.sync.done.is_set() or since < SYNC_SECONDS, self._seen()),
         )
 
     def ready(self) -> tuple[Check, ...]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from kubeprobe.control.lag import Gauges, LagMonitor
 from kubeprobe.control.view import Views
 
 DELIVERY_BUCKETS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -20,15 +21,26 @@ class VerdictCollector(Collector):
         self._views = views
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """One series for each config, labelled with its verdict."""
+        """Series for each config: its verdict, the age of what that rests on, and whether it may raise an alarm."""
         family = GaugeMetricFamily(
             "kubeprobe_verdict",
             "1, labelled with the verdict that a config has as last written.",
             labels=("namespace", "config", "severity", "verdict"),
         )
+        labels = ("namespace", "config")
+        finished = GaugeMetricFamily(
+            "kubeprobe_last_run_timestamp_seconds", "When the newest run completed, as last written.", labels=labels
+        )
+        windows = GaugeMetricFamily(
+            "kubeprobe_maintenance", "1 while a maintenance window is open: the verdict raises no alarm.", labels=labels
+        )
         for result in self._views.results:
             family.add_metric((result.namespace, result.name, result.severity, result.verdict), 1)
-        yield family
+            if result.finished_at is not None:
+                finished.add_metric((result.namespace, result.name), result.finished_at)
+            if result.maintenance:
+                windows.add_metric((result.namespace, result.name), 1)
+        yield from (family, finished, windows)
 
 
 class Metrics:
@@ -58,6 +70,24 @@ class Metrics:
             registry=registry,
             buckets=DELIVERY_BUCKETS,
         )
+        self.slots_missed = Counter(
+            "kubeprobe_slots_missed", "Slots of schedules that had no run, by reason.", ["reason"], registry=registry
+        )
         self.reconcile_errors = Counter(
             "kubeprobe_reconcile_errors", "Reconciliations that ended in an error.", ["kind"], registry=registry
         )
+
+    def watch_lag(self, lag: LagMonitor, gauges: Gauges) -> None:
+        """Tell how well the operator keeps up, read when it is asked for."""
+        told = (
+            (
+                "kubeprobe_loop_lag_seconds",
+                "How much too late the event loop last turned.",
+                lambda: lag.loop_lag_seconds,
+            ),
+            ("kubeprobe_queue_oldest_seconds", "How long the oldest key has waited for a worker.", gauges.queue_age),
+            ("kubeprobe_watch_age_seconds", "How long the quietest watch has heard nothing.", gauges.watch_age),
+            ("kubeprobe_watchdog", "1 while the operator lives: alert when it is absent.", lambda: 1.0),
+        )
+        for name, text, read in told:
+            Gauge(name, text, registry=self.registry).set_function(read)

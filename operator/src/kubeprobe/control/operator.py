@@ -14,10 +14,13 @@ from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
 
+from kubeprobe.api import Phase
 from kubeprobe.control.config import ConfigReconciler
 from kubeprobe.control.context import Context, Kind, Work
 from kubeprobe.control.events import Recorder
 from kubeprobe.control.health import OperatorHealth, Sync
+from kubeprobe.control.lag import Gauges, LagMonitor
+from kubeprobe.control.leftovers import Leftovers
 from kubeprobe.control.metrics import Metrics
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.reports import ReportSink
@@ -68,7 +71,12 @@ class Operator:
             now=utc_now,
         )
         self._tidier = Tidier(api)
-        self._runs = RunReconciler(self._context)
+        self._leftovers = Leftovers(api, lambda: (run.metadata.name for run in views.runs), views.pods, time.monotonic)
+        self._watches: list[Reflector] = []
+        gauges = Gauges(queue_age=queue.oldest_seconds, watch_age=self._watch_age_seconds)
+        self._lag = LagMonitor(time.monotonic, utc_now, gauges, self._enqueue_all)
+        self._context.metrics.watch_lag(self._lag, gauges)
+        self._runs = RunReconciler(self._context, self._lag.held_up_since)
         self._results = ResultReconciler(self._context)
         configs, templates = ConfigReconciler(self._context, self._tidier), TemplateReconciler(self._context)
         self._reconcile = {
@@ -86,7 +94,8 @@ class Operator:
             ApiError: the cluster does not let the operator work: no CRDs, or no permission.
         """
         await self._check_access()
-        async with self._intake(), _running(self._watch(), self._tidier.run(), *(self._work() for _ in range(WORKERS))):
+        tasks = (self._watch(), self._lag.run(), self._tidier.run(), self._sweep())
+        async with self._intake(), _running(*tasks, *(self._work() for _ in range(WORKERS))):
             await stop.wait()
         with contextlib.suppress(ApiError):
             await self._results.flush()
@@ -106,10 +115,10 @@ class Operator:
 
     async def _watch(self) -> None:
         """Follow everything; decisions begin when all that is there has been seen once."""
-        feeds = Watcher(self._context, self._runs).feeds()
-        reflectors = [Reflector(self._api, feed, time.monotonic) for feed in feeds]
-        async with _running(*(reflector.run() for reflector in reflectors)):
-            for reflector in reflectors:
+        feeds = (*Watcher(self._context, self._runs).feeds(), *self._leftovers.feeds())
+        self._watches[:] = [Reflector(self._api, feed, time.monotonic) for feed in feeds]
+        async with _running(*(reflector.run() for reflector in self._watches)):
+            for reflector in self._watches:
                 await reflector.listed.wait()
             views = self._context.views
             logger.info("in step with the cluster: %d configs, %d runs", len(views.configs), len(views.runs))
@@ -121,7 +130,7 @@ class Operator:
         started = time.monotonic()
         deps = IntakeDeps(
             reports=ReportSink(self._context, self._runs, self._sync),
-            health=OperatorHealth(self._context.queue, self._sync, time.monotonic, started),
+            health=OperatorHealth(self._context.queue, self._sync, self._watches, time.monotonic, started),
             keys=ClusterKeys(self._api),
             registry=self._context.metrics.registry,
             now=utc_now,
@@ -129,6 +138,23 @@ class Operator:
         async with serve(Intake(deps), self._settings.host, self._settings.port):
             logger.info("reports are taken at %s", self._settings.intake_url)
             yield
+
+    def _watch_age_seconds(self) -> float:
+        """How long ago the watch that hears least was last told something."""
+        return max((time.monotonic() - watch.heard_at for watch in self._watches), default=0.0)
+
+    def _enqueue_all(self) -> None:
+        """Have everything reconciled: what was planned by a clock that moved is planned anew."""
+        views, queue = self._context.views, self._context.queue
+        for config in views.configs:
+            queue.add((Kind.CONFIG, (config.metadata.namespace, config.metadata.name)))
+        for run in views.runs:
+            if run.status.phase is not Phase.COMPLETED:
+                queue.add((Kind.RUN, (run.metadata.namespace, run.metadata.name)))
+
+    async def _sweep(self) -> None:
+        await self._sync.done.wait()
+        await self._leftovers.run()
 
     async def _work(self) -> None:
         await self._sync.done.wait()

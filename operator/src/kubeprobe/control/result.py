@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from kubeprobe.api import API_VERSION, ProbeConfig, ProbeResultStatus, Verdict
+from kubeprobe.api import API_VERSION, ProbeConfig, ProbeResultStatus, Schedule, Verdict
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.view import Key, ResultView, read_result
 from kubeprobe.kube.port import RESULTS, ApiError
-from kubeprobe.plan.resolve import Mistake, of_config
-from kubeprobe.plan.result import ResultPlan, fold, judge, pending, plan_write
-from kubeprobe.plan.schedule import slots
+from kubeprobe.plan.config import followed
+from kubeprobe.plan.pace import paced
+from kubeprobe.plan.resolve import Mistake, Work, of_config
+from kubeprobe.plan.result import ResultPlan, fold, fresh_until, plan_write
+from kubeprobe.plan.schedule import Rhythm
+from kubeprobe.plan.standing import in_maintenance, pending, stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,10 @@ class ResultReconciler:
         result = self._ctx.views.results.get(key)
         held = self._held(key, config, result, now)
         status = fold(held.status, config, self._ctx.views.runs.group(key), now)
-        status = judge(status, self._mistake(config), now)
-        stands = result.status if result else None
+        work = self._work(config)
+        standing = stand(status, config, work, self._cadence(config, status, work), now)
+        status, stands = standing.status, result.status if result else None
+        self._ctx.wake(Kind.RESULT, key, standing.changes_at)
         if status == stands:
             self._answers.pop(key, None)
             return
@@ -70,11 +75,14 @@ class ResultReconciler:
                 plan = ResultPlan(answer.status, write=True, turned=False, wake_at=None)
                 await self._write(key, config, result, plan)
 
-    def _mistake(self, config: ProbeConfig) -> Mistake | None:
+    def _work(self, config: ProbeConfig) -> Work | Mistake:
         views = self._ctx.views
         template = views.templates.get(("", config.spec.template_ref.name))
-        work = of_config(config, template, views.namespace_labels(config.metadata.namespace))
-        return work if isinstance(work, Mistake) else None
+        return of_config(config, template, views.namespace_labels(config.metadata.namespace))
+
+    def _cadence(self, config: ProbeConfig, answer: ProbeResultStatus, work: Work | Mistake) -> Schedule | None:
+        schedule = None if isinstance(work, Mistake) else followed(config)
+        return paced(schedule, answer) if schedule else None
 
     def _held(self, key: Key, config: ProbeConfig, result: ResultView | None, now: datetime) -> Answer:
         held, uid = self._answers.get(key), config.metadata.uid
@@ -89,15 +97,16 @@ class ResultReconciler:
 
     async def _write(self, key: Key, config: ProbeConfig, result: ResultView | None, plan: ResultPlan) -> None:
         now = self._ctx.now()
-        next_run = None
-        if config.spec.schedule is not None:
-            meta = config.metadata
-            next_run = slots(config.spec.schedule, meta.creation_timestamp, meta.uid, now).next
-        status = plan.status.model_copy(update={"next_run": next_run})
+        work, meta = self._work(config), config.metadata
+        cadence = self._cadence(config, plan.status, work)
+        next_run = Rhythm(cadence, meta.creation_timestamp, meta.uid).slots(now).next if cadence else None
+        update = {"next_run": next_run, "fresh_until": fresh_until(work, cadence, now)}
+        status = plan.status.model_copy(update=update)
         if result is None and not await self._create(key, config):
             return
-        # Null takes the next run away when there is none any more; left out, a merge would keep it.
-        body = {"status": {"nextRun": None, **status.model_dump(by_alias=True, exclude_none=True, mode="json")}}
+        # Null takes away what there is none of any more; left out, a merge would keep it.
+        said = status.model_dump(by_alias=True, exclude_none=True, mode="json")
+        body = {"status": {"nextRun": None, "freshUntil": None, **said}}
         try:
             answer = await self._ctx.api.merge_patch(RESULTS, key[0], key[1], body, subresource="status")
         except ApiError as error:
@@ -149,5 +158,5 @@ class ResultReconciler:
             config,
             f"Verdict{status.verdict}",
             status.message or status.reason,
-            warning=status.verdict is not Verdict.PASSED,
+            warning=status.verdict is not Verdict.PASSED and not in_maintenance(status),
         )

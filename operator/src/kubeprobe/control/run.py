@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from kubeprobe.api import Phase, ProbeRun, ProbeRunStatus
 from kubeprobe.control.context import Context, Kind, logger
@@ -10,6 +12,7 @@ from kubeprobe.control.evidence import gather_evidence
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import PODS, RUNS, ApiError
 from kubeprobe.plan.delivery import Attempts, Refusal
+from kubeprobe.plan.due import is_replaced
 from kubeprobe.plan.pod_view import PodView, read_pod
 from kubeprobe.plan.run import (
     Action,
@@ -36,8 +39,9 @@ class Memory:
 class RunReconciler:
     """Takes one run from its creation to its verdict."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, lagged: Callable[[datetime], bool]) -> None:
         self._ctx = context
+        self._lagged = lagged
         self._memory: dict[str, Memory] = {}
 
     async def reconcile(self, key: Key) -> None:
@@ -84,6 +88,7 @@ class RunReconciler:
         template_ref = config.spec.template_ref if config else spec.template_ref
         memory = self._memory.get(run.metadata.uid, Memory())
         pod = views.pods.get((namespace, run.metadata.name))
+        siblings = views.runs.group((namespace, config.metadata.name)) if config else ()
         return RunSeen(
             run=run,
             config=config,
@@ -92,6 +97,8 @@ class RunReconciler:
             pod=None if pod is not None and pod.uid == memory.deleted_uid else pod,
             delivered=memory.delivered,
             attempts=memory.attempts,
+            replaced=config is not None and is_replaced(run, config, siblings),
+            lagged=self._lagged(run.metadata.creation_timestamp),
         )
 
     async def _apply(self, run: ProbeRun, plan: RunPlan) -> None:

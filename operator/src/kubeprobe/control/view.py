@@ -11,11 +11,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from kubeprobe.api import ProbeConfig, ProbeResultStatus, ProbeRun, ProbeTemplate, Severity, Verdict
 from kubeprobe.kube.port import Object
 from kubeprobe.plan.pod_view import PodView
+from kubeprobe.plan.standing import MAINTENANCE
 
 Key = tuple[str, str]
 """Namespace (empty for cluster-scoped objects) and name."""
@@ -107,6 +109,9 @@ class ResultView:
     owner_uids: tuple[str, ...]
     verdict: str
     severity: str
+    finished_at: float | None
+    """When the newest run completed, as Unix time."""
+    maintenance: bool
     packed: bytes
 
     @property
@@ -126,8 +131,16 @@ def read_result(body: Object) -> ResultView:
         owner_uids=tuple(ref["uid"] for ref in meta.get("ownerReferences") or ()),
         verdict=sys.intern(status.get("verdict") or Verdict.UNKNOWN.value),
         severity=sys.intern(status.get("severity") or Severity.WARNING.value),
+        finished_at=_unix((status.get("lastRun") or {}).get("finishedAt")),
+        maintenance=any(
+            one.get("type") == MAINTENANCE and one.get("status") == "True" for one in status.get("conditions") or ()
+        ),
         packed=json.dumps(status, separators=(",", ":")).encode(),
     )
+
+
+def _unix(time: str | None) -> float | None:
+    return datetime.fromisoformat(time).timestamp() if time else None
 
 
 class Views:

@@ -43,6 +43,8 @@ NAMESPACES = Resource("", "v1", "namespaces")
 NODES = Resource("", "v1", "nodes")
 SERVICES = Resource("", "v1", "services")
 EVENTS = Resource("", "v1", "events")
+CONFIGMAPS = Resource("", "v1", "configmaps")
+DEPLOYMENTS = Resource("apps", "v1", "deployments")
 
 
 @dataclass(eq=False)

@@ -51,7 +51,8 @@ class Feed:
 
 
 class Reflector:
-    """Runs one feed. `listed` is set after the first complete listing; `heard_at` says when the server last spoke.
+    """Runs one feed. `listed` is set after the first complete listing; `heard_at` says when the server last spoke,
+    and `turned_at` when it was last asked: an old one means that the reflector itself hangs.
 
     Args:
         clock: seconds that only go forward, such as `time.monotonic`.
@@ -71,12 +72,13 @@ class Reflector:
         self._sleep = sleep
         self._known: dict[Key, str] = {}
         self.listed = asyncio.Event()
-        self.heard_at = clock()
+        self.heard_at = self.turned_at = clock()
 
     async def run(self) -> None:
         """List and watch, for ever."""
         failures, version = 0, ""
         while True:
+            self.turned_at = self._clock()
             try:
                 if not version:
                     version = await self._list()

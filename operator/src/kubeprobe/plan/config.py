@@ -1,30 +1,29 @@
-"""What to do about one ProbeConfig: say whether it can work, start the run that is due, let old runs go.
-
-One run at a time: a slot that comes while the run before it is still going waits for its end. Slots that went by
-meanwhile, or while no operator was there, are not made up for: the newest one is enough to know how things are.
-"""
+"""What to do about one ProbeConfig: say whether it can work, start the run that is due, let old runs go."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from kubeprobe.api import (
-    API_VERSION,
     Condition,
     Phase,
     ProbeConfig,
+    ProbeConfigStatus,
+    ProbeResultStatus,
     ProbeRun,
     ProbeTemplate,
-    TriggerKind,
+    Schedule,
+    SlotsSince,
     Verdict,
     set_condition,
 )
+from kubeprobe.plan.due import Clockwork, Due, due
+from kubeprobe.plan.pace import paced
 from kubeprobe.plan.resolve import Mistake, of_config
-from kubeprobe.plan.run import belonging, belongs
-from kubeprobe.plan.schedule import slots
+from kubeprobe.plan.run import belongs
+from kubeprobe.plan.schedule import Rhythm
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +34,20 @@ class ConfigSeen:
     template: ProbeTemplate | None
     namespace_labels: Mapping[str, str] | None
     runs: Sequence[ProbeRun]
-    last_slot: datetime | None
-    """The newest slot that is known to have had its run, from the ProbeResult."""
+    answer: ProbeResultStatus | None
+    """What is known of the target: the ProbeResult, as written."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigPlan:
     """What to do about a config now."""
 
-    conditions: tuple[Condition, ...] | None
-    """The status conditions to write; None when they stand already."""
+    status: ProbeConfigStatus | None
+    """The status to write; None when it stands already."""
     mistake: Mistake | None
-    create: dict[str, Any] | None
+    due: Due
     surplus: tuple[ProbeRun, ...]
-    """Runs beyond the history limits."""
-    next_slot: datetime | None
+    """Runs beyond the history's limits."""
     wake_at: datetime | None
 
 
@@ -59,36 +57,54 @@ def plan_config(seen: ConfigSeen, now: datetime) -> ConfigPlan:
     work = of_config(config, seen.template, seen.namespace_labels)
     mistake = work if isinstance(work, Mistake) else None
     runs = [run for run in seen.runs if belongs(run, config)]
-    create, next_slot = (None, None) if mistake else _due(seen, runs, now)
+    cadence = None if mistake else followed(config)
+    slots_since = _slots_since(config, cadence, now)
+    what = _due(seen, runs, cadence, slots_since, now)
+    expires_at = _expires_at(config, runs)
     return ConfigPlan(
-        conditions=_conditions(config, mistake, now),
+        status=_status(config, mistake, slots_since, now),
         mistake=mistake,
-        create=create,
-        surplus=surplus(config, runs),
-        next_slot=next_slot,
-        wake_at=next_slot,
+        due=what,
+        surplus=surplus(config, runs, now),
+        wake_at=min((time for time in (what.wake_at, expires_at) if time is not None), default=None),
     )
 
 
-def run_name(config_name: str, slot: datetime) -> str:
-    """The name of a slot's run: the same whoever computes it, so that creating it twice is harmless."""
-    return f"{config_name}-{int(slot.timestamp())}"
+def followed(config: ProbeConfig) -> Schedule | None:
+    """The schedule that a config follows; None where no slot of it is to be served."""
+    spec = config.spec
+    return None if spec.suspend or config.metadata.deletion_timestamp is not None else spec.schedule
 
 
-def surplus(config: ProbeConfig, runs: Iterable[ProbeRun]) -> tuple[ProbeRun, ...]:
-    """The completed runs that the history limits leave no room for, oldest first; never the newest run.
+def surplus(config: ProbeConfig, runs: Iterable[ProbeRun], now: datetime) -> tuple[ProbeRun, ...]:
+    """The completed runs that the history has no room or no time for, oldest first; never the newest run.
 
     The newest one stays whatever the limits say: it tells a restarted operator that its slot has been served.
     """
-    done = sorted(
-        (run for run in runs if run.status.phase is Phase.COMPLETED and run.metadata.deletion_timestamp is None),
-        key=_finished,
-    )
+    done = _completed(runs)
     passed = [run for run in done if run.status.verdict is Verdict.PASSED]
     others = [run for run in done if run.status.verdict is not Verdict.PASSED]
     history = config.spec.history
     beyond = [*_older(passed, history.passed), *_older(others, history.failed)]
+    names = {run.metadata.name for run in beyond}
+    beyond += [run for run in done if run.metadata.name not in names and _expired(config, run, now)]
     return tuple(sorted((run for run in beyond if run is not done[-1]), key=_finished))
+
+
+def _completed(runs: Iterable[ProbeRun]) -> list[ProbeRun]:
+    over = (run for run in runs if run.status.phase is Phase.COMPLETED and run.metadata.deletion_timestamp is None)
+    return sorted(over, key=_finished)
+
+
+def _expired(config: ProbeConfig, run: ProbeRun, now: datetime) -> bool:
+    ttl = config.spec.history.ttl
+    return ttl is not None and _finished(run)[0] + timedelta(seconds=ttl.seconds) <= now
+
+
+def _expires_at(config: ProbeConfig, runs: Iterable[ProbeRun]) -> datetime | None:
+    """When the oldest run, the newest apart, has been kept for long enough."""
+    done, ttl = _completed(runs), config.spec.history.ttl
+    return _finished(done[0])[0] + timedelta(seconds=ttl.seconds) if ttl is not None and len(done) > 1 else None
 
 
 def _older(runs: list[ProbeRun], keep: int) -> list[ProbeRun]:
@@ -99,52 +115,39 @@ def _finished(run: ProbeRun) -> tuple[datetime, str]:
     return (run.status.finished_at or run.metadata.creation_timestamp, run.metadata.name)
 
 
-def _due(seen: ConfigSeen, runs: Sequence[ProbeRun], now: datetime) -> tuple[dict[str, Any] | None, datetime | None]:
-    config = seen.config
-    if config.spec.schedule is None or config.metadata.deletion_timestamp is not None:
-        return None, None
-    found = slots(config.spec.schedule, config.metadata.creation_timestamp, config.metadata.uid, now)
-    if found.due is None or _served(seen.last_slot, runs, found.due, now) or _busy(runs):
-        return None, found.next
-    return new_run(config, found.due), found.next
-
-
-def _served(last_slot: datetime | None, runs: Iterable[ProbeRun], slot: datetime, now: datetime) -> bool:
-    """Whether the slot or a later one had its run; what lies ahead was written by hand or by a clock that ran ahead."""
-    had = (last_slot, *(run.spec.trigger.slot for run in runs))
-    return any(one is not None and _whole(slot) <= one <= now for one in had)
-
-
-def _busy(runs: Iterable[ProbeRun]) -> bool:
-    return any(
-        run.status.phase is not Phase.COMPLETED
-        and run.metadata.deletion_timestamp is None
-        and run.spec.trigger.kind is TriggerKind.SCHEDULE
-        for run in runs
+def _due(
+    seen: ConfigSeen, runs: Sequence[ProbeRun], cadence: Schedule | None, slots_since: SlotsSince, now: datetime
+) -> Due:
+    if cadence is None:
+        return Due()
+    meta, last_run = seen.config.metadata, seen.answer.last_run if seen.answer else None
+    work = Clockwork(
+        config=seen.config,
+        rhythm=Rhythm(paced(cadence, seen.answer), meta.creation_timestamp, meta.uid),
+        runs=runs,
+        last_slot=last_run.slot if last_run else None,
+        since=slots_since.since,
     )
+    return due(work, now)
 
 
-def _whole(slot: datetime) -> datetime:
-    """Slots are written with milliseconds, which must not make one look older than itself."""
-    return slot - timedelta(microseconds=slot.microsecond % 1000)
+def _slots_since(config: ProbeConfig, cadence: Schedule | None, now: datetime) -> SlotsSince:
+    text, before = _line(cadence), config.status.slots
+    if before is not None and before.cadence == text:
+        return before
+    return SlotsSince(cadence=text, since=now if before is not None else config.metadata.creation_timestamp)
 
 
-def new_run(config: ProbeConfig, slot: datetime) -> dict[str, Any]:
-    """The manifest of the run of one slot."""
-    name = run_name(config.metadata.name, slot)
-    text = _whole(slot).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "ProbeRun",
-        "metadata": {"name": name, "namespace": config.metadata.namespace, **belonging(config, name)},
-        "spec": {
-            "configRef": {"name": config.metadata.name},
-            "trigger": {"kind": TriggerKind.SCHEDULE.value, "slot": text},
-        },
-    }
+def _line(cadence: Schedule | None) -> str:
+    if cadence is None:
+        return ""
+    said = cadence.model_dump(by_alias=True, exclude_none=True, mode="json", exclude={"starting_deadline", "adaptive"})
+    return ", ".join(f"{name} {value}" for name, value in said.items())
 
 
-def _conditions(config: ProbeConfig, mistake: Mistake | None, now: datetime) -> tuple[Condition, ...] | None:
+def _status(
+    config: ProbeConfig, mistake: Mistake | None, slots_since: SlotsSince, now: datetime
+) -> ProbeConfigStatus | None:
     ready = Condition(
         type="Ready",
         status="False" if mistake else "True",
@@ -153,5 +156,9 @@ def _conditions(config: ProbeConfig, mistake: Mistake | None, now: datetime) -> 
         observed_generation=config.metadata.generation,
         last_transition_time=now,
     )
-    conditions = set_condition(config.status.conditions, ready, now)
-    return None if conditions == config.status.conditions else conditions
+    status = ProbeConfigStatus(
+        observed_generation=config.metadata.generation,
+        slots=slots_since,
+        conditions=set_condition(config.status.conditions, ready, now),
+    )
+    return None if status == config.status else status

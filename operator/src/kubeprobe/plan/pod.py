@@ -23,6 +23,12 @@ DEFAULT_ACCOUNT = "default"
 KILL_MARGIN_SECONDS = 10.0
 """How long after its deadline the kubelet ends a probe that hangs: late enough for its last words."""
 GRACE_SECONDS = 5
+PINNED_TOLERATIONS = (
+    {"key": "node.kubernetes.io/not-ready", "operator": "Exists"},
+    {"key": "node.kubernetes.io/unreachable", "operator": "Exists"},
+    {"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"},
+)
+"""What a pod tolerates that is to say how one node is: that it is not well is the very question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +105,20 @@ def _pod_spec(run: ProbeRun, work: Work, site: Site, deadline: datetime) -> dict
     }
     if overrides.node_selector:
         spec["nodeSelector"] = dict(overrides.node_selector)
-    if overrides.tolerations:
-        spec["tolerations"] = _dump(overrides.tolerations)
+    tolerations = _dump(overrides.tolerations)
+    if run.spec.node is not None:
+        spec["affinity"] = pinned(run.spec.node)
+        tolerations = [*tolerations, *PINNED_TOLERATIONS]
+    if tolerations:
+        spec["tolerations"] = tolerations
     return spec
+
+
+def pinned(node: str) -> dict[str, Any]:
+    """The affinity of a pod that may run on one node only, as a DaemonSet's pods have it."""
+    here = {"key": "metadata.name", "operator": "In", "values": [node]}
+    terms = {"nodeSelectorTerms": [{"matchFields": [here]}]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
 
 
 def _container(run: ProbeRun, work: Work, site: Site, deadline: datetime) -> dict[str, Any]:

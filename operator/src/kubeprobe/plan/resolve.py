@@ -9,13 +9,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kubeprobe.api import DeliveryFailure, Mode, PodOverrides, ProbeConfig, ProbeRun, ProbeTemplate
+from kubeprobe.api import DeliveryFailure, Mode, PodOverrides, ProbeConfig, ProbeConfigSpec, ProbeRun, ProbeTemplate
+from kubeprobe.plan.maintenance import maintenance_error
 from kubeprobe.plan.params import check_params
-from kubeprobe.plan.schedule import schedule_error
+from kubeprobe.plan.schedule import schedule_error, shortest_seconds
 from kubeprobe.plan.selector import matches
 
 MISTAKES = frozenset(
-    {"ConfigNotFound", "TemplateNotFound", "TemplateNotAllowed", "ModeNotAllowed", "InvalidSchedule", "InvalidParams"}
+    {
+        "ConfigNotFound",
+        "TemplateNotFound",
+        "TemplateNotAllowed",
+        "ModeNotAllowed",
+        "InvalidSchedule",
+        "InvalidRetries",
+        "InvalidMaintenance",
+        "InvalidParams",
+    }
 )
 """The reasons of all mistakes."""
 
@@ -56,8 +66,8 @@ def of_config(
         return found
     if spec.mode not in found.spec.modes:
         return _mode_mistake(spec.mode, found)
-    if spec.schedule is not None and (error := schedule_error(spec.schedule)):
-        return Mistake("InvalidSchedule", error)
+    if (mistake := _time_mistake(spec)) is not None:
+        return mistake
     params = _params(found, spec.params)
     if isinstance(params, Mistake):
         return params
@@ -126,6 +136,23 @@ def _usable(
             "spec.allowedNamespaces does not select the namespace's labels; ask the platform team to allow it",
         )
     return template
+
+
+def _time_mistake(spec: ProbeConfigSpec) -> Mistake | None:
+    """What is wrong with the parts of a config that speak of time."""
+    if spec.schedule is not None:
+        if (error := schedule_error(spec.schedule)) is not None:
+            return Mistake("InvalidSchedule", error)
+        waiting, between = spec.retries.limit * spec.retries.delay.seconds, shortest_seconds(spec.schedule)
+        if spec.retries.limit and waiting >= between:
+            return Mistake(
+                "InvalidRetries",
+                f"spec.retries: {spec.retries.limit} times a delay of {spec.retries.delay} do not fit into the "
+                f"{between:g}s from one run to the next; write a lower limit or a shorter delay",
+            )
+    if (error := maintenance_error(spec.maintenance)) is not None:
+        return Mistake("InvalidMaintenance", error)
+    return None
 
 
 def _mode_mistake(mode: Mode, template: ProbeTemplate) -> Mistake:

@@ -12,27 +12,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kubeprobe.api import (
-    Condition,
     Consecutive,
     LastRun,
+    MissedSlots,
     Outcome,
     Phase,
     ProbeConfig,
     ProbeResultStatus,
     ProbeRun,
+    Schedule,
     Thresholds,
     Verdict,
-    set_condition,
 )
+from kubeprobe.plan.due import counts
 from kubeprobe.plan.outcome import cut
-from kubeprobe.plan.resolve import MISTAKES, Mistake
+from kubeprobe.plan.resolve import Mistake, Work
 from kubeprobe.plan.run import belongs
+from kubeprobe.plan.schedule import interval_seconds
+from kubeprobe.plan.standing import with_health
 from kubeprobe.plan.window import decode
 
 HISTORY = 10
 HEARTBEAT_SECONDS = 300.0
-PENDING = "Pending"
-HEALTHY = "Healthy"
 SKEW_SECONDS = 5.0
 """What lies further ahead than this was written by a clock that ran ahead, or by hand."""
 REASON_LENGTH = 128
@@ -50,43 +51,12 @@ class ResultPlan:
     wake_at: datetime | None
 
 
-def pending(config: ProbeConfig, now: datetime) -> ProbeResultStatus:
-    """The answer before the first run: not known, and nothing to be alarmed about."""
-    return _with_condition(
-        ProbeResultStatus(
-            verdict=Verdict.UNKNOWN,
-            since=now,
-            reason=PENDING,
-            message="no run has completed yet",
-            severity=config.spec.severity,
-        ),
-        now,
-    )
-
-
-def judge(before: ProbeResultStatus, mistake: Mistake | None, now: datetime) -> ProbeResultStatus:
-    """The answer with a config's mistake in it: what cannot run is not known, whatever it was before.
-
-    When the mistake is mended the answer waits for the next run.
-    """
-    if mistake is None:
-        reason, message = PENDING, "no run has completed since the config was corrected"
-        if not any(one.type == HEALTHY and one.reason in MISTAKES for one in before.conditions):
-            return before
-    else:
-        reason, message = mistake.reason, cut(mistake.message)
-        if (before.verdict, before.reason, before.message) == (Verdict.UNKNOWN, reason, message):
-            return before
-    since = before.since if before.verdict is Verdict.UNKNOWN else now
-    update = {"verdict": Verdict.UNKNOWN, "since": since, "reason": reason, "message": message}
-    return _with_condition(before.model_copy(update=update), now)
-
-
 def fold(before: ProbeResultStatus, config: ProbeConfig, runs: Iterable[ProbeRun], now: datetime) -> ProbeResultStatus:
     """The answer with all completed runs counted that it had not counted yet."""
     horizon = now + timedelta(seconds=SKEW_SECONDS)
     status = before.model_copy(update={"history": tuple(one for one in before.history if one.at <= horizon)})
-    for run in _fresh(status, (run for run in runs if belongs(run, config)), horizon):
+    own = [run for run in runs if belongs(run, config)]
+    for run in _fresh(status, (run for run in own if counts(run, config, own)), horizon):
         status = _count(status, run, config.spec.thresholds)
     status = status.model_copy(
         update={"severity": config.spec.severity, "observed_generation": config.metadata.generation}
@@ -151,9 +121,21 @@ def plan_write(
     return ResultPlan(current, write=False, turned=False, wake_at=due)
 
 
+def fresh_until(work: Work | Mistake, cadence: Schedule | None, now: datetime) -> datetime | None:
+    """When an answer that is written now is out of date, unless a newer one is written before.
+
+    An operator that lives renews it with each heartbeat at the latest, and turns it when runs stop completing.
+    """
+    if cadence is None or isinstance(work, Mistake):
+        return None
+    seconds = 2 * (HEARTBEAT_SECONDS + interval_seconds(cadence, now)) + work.timeout_seconds
+    return now + timedelta(seconds=seconds)
+
+
 def _answer(status: ProbeResultStatus) -> tuple[object, ...]:
     """What a reader would call another answer; the numbers in a message change with every run and are none."""
-    return (status.verdict, status.reason, NUMBERS.sub("#", status.message), status.severity)
+    conditions = tuple((one.type, one.status) for one in status.conditions)
+    return (status.verdict, status.reason, NUMBERS.sub("#", status.message), status.severity, conditions)
 
 
 def _count(status: ProbeResultStatus, run: ProbeRun, thresholds: Thresholds) -> ProbeResultStatus:
@@ -176,6 +158,7 @@ def _count(status: ProbeResultStatus, run: ProbeRun, thresholds: Thresholds) -> 
             "consecutive": streak,
             "digests": tuple(window.encode() for window in windows),
             "history": tuple(sorted((outcome, *status.history), key=_place, reverse=True)[:HISTORY]),
+            "missed": _missed(status.missed, run),
             "last_run": LastRun(
                 name=run.metadata.name,
                 slot=run.spec.trigger.slot or (status.last_run.slot if status.last_run else None),
@@ -184,6 +167,13 @@ def _count(status: ProbeResultStatus, run: ProbeRun, thresholds: Thresholds) -> 
         }
     )
     return _turn(counted, outcome, streak, thresholds)
+
+
+def _missed(before: MissedSlots, run: ProbeRun) -> MissedSlots:
+    missed, slot = run.spec.trigger.missed, run.spec.trigger.slot
+    if missed is None:
+        return before
+    return MissedSlots(total=before.total + missed.count, last=slot, reason=missed.reason)
 
 
 def _streak(before: Consecutive, verdict: Verdict) -> Consecutive:
@@ -207,7 +197,7 @@ def _turn(
     if have < enough:
         return status
     turned = status.verdict is not outcome.verdict
-    return _with_condition(
+    return with_health(
         status.model_copy(
             update={
                 "verdict": outcome.verdict,
@@ -218,11 +208,3 @@ def _turn(
         ),
         outcome.at,
     )
-
-
-def _with_condition(status: ProbeResultStatus, now: datetime) -> ProbeResultStatus:
-    healthy = {Verdict.PASSED: "True", Verdict.FAILED: "False", Verdict.UNKNOWN: "Unknown"}[status.verdict]
-    condition = Condition(
-        type=HEALTHY, status=healthy, reason=status.reason, message=status.message, last_transition_time=now
-    )
-    return status.model_copy(update={"conditions": set_condition(status.conditions, condition, now)})

@@ -34,6 +34,18 @@ from probe_sdk.wire import LABEL_CONFIG, LABEL_RUN
 
 LAST_WORD_SECONDS = 1.0
 """How long after a run's deadline its last words may still arrive by way of the kubelet."""
+REPLACED = Outcome(
+    Verdict.UNKNOWN,
+    "Replaced",
+    "the next run was due before this one had an outcome; spec.concurrency of its config is Replace",
+    Source.DELIVERY,
+)
+LAGGED = Outcome(
+    Verdict.UNKNOWN,
+    "OperatorLagging",
+    "no outcome was heard, but the operator itself was held up or its clock moved while the run was going",
+    Source.TIMEOUT,
+)
 LONG_RUN_SECONDS = 5.0
 """A run that lasts longer is marked Running; a shorter one is not worth the write."""
 
@@ -58,6 +70,10 @@ class RunSeen:
     delivered: bool = False
     """A pod was created for this run: when none is there, it was taken away."""
     attempts: Attempts | None = None
+    replaced: bool = False
+    """The config's next run was due and takes this one's place."""
+    lagged: bool = False
+    """The operator did not keep up while the run was going: what it did not hear may have been said."""
     evidence: Evidence | None = None
 
 
@@ -117,6 +133,8 @@ def plan_run(seen: RunSeen, site: Site, now: datetime) -> RunPlan:
         return RunPlan()
     if run.status.phase is Phase.COMPLETED:
         return RunPlan(_tidy(run, pod))
+    if seen.replaced:
+        return _finish(run, pod, REPLACED, now)
     adoption = _adoption(run, seen.config)
     work = of_run(run, seen.config, seen.template, seen.namespace_labels)
     plan = _deliver(seen, work, site, now) if pod is None else _follow(seen, pod, work, now)
@@ -253,6 +271,8 @@ def _silent(seen: RunSeen, pod: PodView, work: Work | Mistake, now: datetime) ->
     if isinstance(work, Mistake):
         mistaken = Outcome(Verdict.UNKNOWN, work.reason, outcomes.cut(work.message), Source.DELIVERY)
         return _finish(seen.run, pod, mistaken, now)
+    if seen.lagged:
+        return _finish(seen.run, pod, LAGGED, now)
     found = standstill(pod, seen.evidence.events, seen.evidence.node)
     waited = _seconds_between(pod.started_at, now) if pod.started_at else work.timeout_seconds
     return _finish(seen.run, pod, outcomes.from_standstill(found, waited, work.delivery), now)
@@ -279,7 +299,7 @@ def _tidy(run: ProbeRun, pod: PodView | None) -> tuple[Action, ...]:
     if pod is None or pod.deleting or pod.run_uid != run.metadata.uid:
         return ()
     never_ran = not (pod.running or pod.ended)
-    if run.status.verdict is Verdict.PASSED or never_ran:
+    if run.status.verdict is Verdict.PASSED or never_ran or run.status.reason == REPLACED.reason:
         return (DeletePod(pod.uid, at_once=bool(pod.node) and not pod.acknowledged),)
     return ()
 

@@ -7,17 +7,18 @@ slots by an amount that its uid decides, so that a fleet spreads and yet each ob
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
-
-from cronsim import CronSim, CronSimError
+from datetime import datetime, timedelta
+from itertools import takewhile
 
 from kubeprobe.api import Schedule
+from kubeprobe.plan import cron
 
 SPREAD_STEPS = 2**32
-CRON_FIELDS = 5
+MOST_COUNTED = 100_000
+"""More slots of a cron than these are not told apart from them when they are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +29,41 @@ class Slots:
     next: datetime | None
 
 
-def slots(schedule: Schedule, created: datetime, uid: str, now: datetime) -> Slots:
-    """The slots of a schedule around `now`.
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """A config's own slots: its schedule, counted from its creation and shifted by its share of the jitter."""
 
-    Args:
-        schedule: the schedule; a wrong one (see `schedule_error`) has no slots.
-        created: when the config was created; the first slot of `every`, and no slot lies before it.
-        uid: the config's uid, which decides its share of the jitter.
-        now: the time, with its time zone.
-    """
-    if schedule_error(schedule) is not None:
-        return Slots(due=None, next=None)
-    shift = timedelta(seconds=spread(uid) * (schedule.jitter.seconds if schedule.jitter else 0.0))
-    around = _every if schedule.every else _cron
-    found = around(schedule, created, now - shift)
-    return Slots(
-        due=found.due + shift if found.due else None,
-        next=found.next + shift if found.next else None,
-    )
+    schedule: Schedule
+    created: datetime
+    uid: str
+
+    @property
+    def shift(self) -> timedelta:
+        """This config's share of the jitter."""
+        jitter = self.schedule.jitter
+        return timedelta(seconds=spread(self.uid) * jitter.seconds) if jitter else timedelta()
+
+    def slots(self, now: datetime) -> Slots:
+        """The slots around `now`; a wrong schedule (see `schedule_error`) has none."""
+        if schedule_error(self.schedule) is not None:
+            return Slots(due=None, next=None)
+        around = _every if self.schedule.every else _cron
+        found = around(self.schedule, self.created, now - self.shift)
+        return Slots(
+            due=found.due + self.shift if found.due else None,
+            next=found.next + self.shift if found.next else None,
+        )
+
+    def count(self, start: datetime, end: datetime) -> int:
+        """How many slots lie from `start` on and before `end`."""
+        begin, stop = max(start - self.shift, self.created), end - self.shift
+        if stop <= begin:
+            return 0
+        if self.schedule.every is None:
+            return sum(1 for _ in _between(self.schedule, begin, stop))
+        period = timedelta(milliseconds=self.schedule.every.milliseconds)
+        first, last = -((self.created - begin) // period), -((self.created - stop) // period)
+        return last - first
 
 
 def spread(uid: str) -> float:
@@ -66,28 +84,17 @@ def _every(schedule: Schedule, created: datetime, now: datetime) -> Slots:
 
 def _cron(schedule: Schedule, created: datetime, now: datetime) -> Slots:
     assert schedule.cron is not None
-    zone = ZoneInfo(schedule.time_zone or "UTC")
-    if now < created:  # by the jitter; what would have come before the config is no slot
-        coming = _times(CronSim(schedule.cron, (created - timedelta(seconds=1)).astimezone(zone)))
-        return Slots(due=None, next=next((found for found in coming if found >= created), None))
-    # In reverse CronSim looks for what lies strictly before: a second later makes a slot at this very second count.
-    # The second is added in UTC, since local time would forget which of the two hours it is when clocks go back.
-    second = (now.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)).astimezone(zone)
-    due = next(_times(CronSim(schedule.cron, second, reverse=True)), None)
-    for found in _times(CronSim(schedule.cron, now.astimezone(zone))):
-        if found > now:
-            return Slots(due=_not_before(created, due), next=found)
-        # A fixed time is met in the first of two equal hours; all through the second one CronSim still calls it next.
-        due = found
-    return Slots(due=_not_before(created, due), next=None)
+    moment = max(now, created - timedelta(microseconds=1))  # what would have come before the config is no slot
+    coming = next(cron.after(schedule.cron, schedule.time_zone, moment), None)
+    due = cron.latest(schedule.cron, schedule.time_zone, now)
+    return Slots(due=due if due >= created else None, next=coming)
 
 
-def _times(times: CronSim) -> Iterator[datetime]:
-    return (found.astimezone(UTC) for found in times)
-
-
-def _not_before(created: datetime, due: datetime | None) -> datetime | None:
-    return due if due is not None and due >= created else None
+def _between(schedule: Schedule, start: datetime, end: datetime) -> Iterator[datetime]:
+    assert schedule.cron is not None
+    coming = cron.after(schedule.cron, schedule.time_zone, start - timedelta(microseconds=1))
+    numbered = takewhile(lambda one: one[1] < end and one[0] < MOST_COUNTED, enumerate(coming))
+    return (time for _, time in numbered)
 
 
 def interval_seconds(schedule: Schedule, now: datetime) -> float:
@@ -95,33 +102,31 @@ def interval_seconds(schedule: Schedule, now: datetime) -> float:
     if schedule.every:
         return schedule.every.seconds
     assert schedule.cron is not None
-    times = CronSim(schedule.cron, now.astimezone(ZoneInfo(schedule.time_zone or "UTC")))
+    times = cron.after(schedule.cron, schedule.time_zone, now)
     first, second = next(times, None), next(times, None)
     return (second - first).total_seconds() if first and second else timedelta(days=1).total_seconds()
 
 
+def shortest_seconds(schedule: Schedule) -> float:
+    """The shortest time from one slot to the next; infinite for a schedule that says neither every nor cron."""
+    if schedule.cron is not None:
+        return cron.shortest_interval(schedule.cron, schedule.time_zone).total_seconds()
+    every = schedule.adaptive.fastest if schedule.adaptive else schedule.every
+    return every.seconds if every else math.inf
+
+
 def schedule_error(schedule: Schedule) -> str | None:
     """What is wrong with a schedule that its schema cannot tell; None when it is right."""
-    if schedule.time_zone is not None:
-        try:
-            ZoneInfo(schedule.time_zone)
-        except (KeyError, ValueError, OSError):
-            return (
-                f"spec.schedule.timeZone: {schedule.time_zone!r} is not a time zone of the IANA database; "
-                "write one such as Europe/Berlin or UTC"
-            )
-    if schedule.cron is not None:
-        error = _cron_error(schedule.cron)
-        if error is not None:
-            return f"spec.schedule.cron: {schedule.cron!r}: {error}; write five fields such as '*/5 * * * *'"
-    return None
-
-
-def _cron_error(cron: str) -> str | None:
-    if len(cron.split()) != CRON_FIELDS:  # CronSim would take a sixth one, for seconds, at the front
-        return "Wrong number of fields"
-    try:
-        CronSim(cron, datetime(2000, 1, 1, tzinfo=UTC))
-    except CronSimError as error:
-        return str(error)
+    if (error := cron.zone_error(schedule.time_zone)) is not None:
+        return f"spec.schedule.timeZone: {error}"
+    if schedule.cron is None:
+        return None
+    if (error := cron.cron_error(schedule.cron)) is not None:
+        return f"spec.schedule.cron: {error}"
+    jitter, shortest = schedule.jitter, cron.shortest_interval(schedule.cron, schedule.time_zone)
+    if jitter is not None and timedelta(seconds=jitter.seconds) >= shortest:
+        return (
+            f"spec.schedule.jitter: {jitter} is not shorter than the {shortest.total_seconds():g}s between two times "
+            f"of cron {schedule.cron!r}; write a shorter one"
+        )
     return None

@@ -1,0 +1,128 @@
+"""Slots, attempts, suspension and what is left behind, on a real API server: what the plans decide really happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.api.control.conftest import Operator
+from tests.api.control.test_pods import ended
+from tests.lab.kubectl import eventually
+
+SOON_SECONDS = 40
+
+
+def runs_of(operator: Operator, namespace: str) -> list[dict[str, Any]]:
+    """All runs, by slot and attempt."""
+    found = operator.kubectl.list("proberuns", namespace)
+    return sorted(
+        found, key=lambda one: (one["spec"]["trigger"].get("slot", ""), one["spec"]["trigger"].get("attempt", 1))
+    )
+
+
+def scheduled(operator: Operator, name: str, namespace: str, **spec: Any) -> None:
+    operator.template(name)
+    operator.config(name, namespace, mode="Periodic", **{"schedule": {"every": "1h"}, **spec})
+
+
+def a_pod(operator: Operator, namespace: str, index: int) -> str:
+    """The pod of a run, once both are there."""
+
+    def look() -> str | None:
+        found = runs_of(operator, namespace)
+        if len(found) <= index:
+            return None
+        pod = operator.kubectl.get("pod", found[index]["metadata"]["name"], namespace)
+        return str(pod["metadata"]["name"]) if pod else None
+
+    return eventually(f"pod {index}", look, SOON_SECONDS, lambda: runs_of(operator, namespace))
+
+
+def verdict(operator: Operator, name: str, namespace: str) -> tuple[str, str]:
+    status = (operator.kubectl.get("proberesult", name, namespace) or {}).get("status", {})
+    return status.get("verdict", ""), status.get("reason", "")
+
+
+def test_what_does_not_pass_is_tried_again_before_it_counts(operator: Operator, namespace: str) -> None:
+    scheduled(operator, "retried", namespace, retries={"limit": 1, "delay": "0s"})
+    first = a_pod(operator, namespace, 0)
+    operator.kubelet(first, namespace, **ended(1))
+    second = a_pod(operator, namespace, 1)
+    assert second.endswith("-2")
+    assert verdict(operator, "retried", namespace) == ("Unknown", "Pending")
+    operator.kubelet(second, namespace, **ended(1))
+    eventually("the verdict", lambda: verdict(operator, "retried", namespace)[0] == "Failed", SOON_SECONDS)
+    status = (operator.kubectl.get("proberesult", "retried", namespace) or {})["status"]
+    assert (len(status["history"]), status["consecutive"]["failed"]) == (1, 1)
+    assert len(runs_of(operator, namespace)) == 2
+
+
+def test_a_run_makes_way_where_that_is_asked_for(operator: Operator, namespace: str) -> None:
+    scheduled(operator, "replaced", namespace, schedule={"every": "3s"}, concurrency="Replace")
+    a_pod(operator, namespace, 1)
+    first = runs_of(operator, namespace)[0]["metadata"]["name"]
+    status = operator.completed(first, namespace)
+    assert (status["verdict"], status["reason"]) == ("Unknown", "Replaced")
+    eventually("its pod is gone", lambda: operator.kubectl.get("pod", first, namespace) is None, SOON_SECONDS)
+
+
+def test_slots_that_pass_while_a_run_goes_are_told_with_the_next_run(operator: Operator, namespace: str) -> None:
+    scheduled(operator, "busy", namespace, schedule={"every": "1s"})
+    first = a_pod(operator, namespace, 0)
+    config = operator.kubectl.get("probeconfig", "busy", namespace) or {}
+    assert config["status"]["slots"]["cadence"] == "every 1s"
+    eventually("time passes", lambda: (operator.kubectl.get("proberun", first, namespace) or {}).get("status"), 1)
+    eventually("a slot is missed", lambda: waited(operator, namespace), SOON_SECONDS)
+    operator.kubelet(first, namespace, **ended(0))
+    a_pod(operator, namespace, 1)
+    missed = runs_of(operator, namespace)[1]["spec"]["trigger"]["missed"]
+    assert missed["reason"] == "Busy"
+    assert missed["count"] >= 1
+    operator.kubectl("delete", "probeconfig", "busy", "-n", namespace)
+
+
+def waited(operator: Operator, namespace: str) -> bool:
+    """Whether the pod of the only run is some seconds old by the server's own clock."""
+    operator.kubectl("create", "configmap", "clock", "-n", namespace)
+    clock = operator.kubectl.get("configmap", "clock", namespace) or {}
+    operator.kubectl("delete", "configmap", "clock", "-n", namespace)
+    (run,) = runs_of(operator, namespace)
+    begun, now = run["metadata"]["creationTimestamp"], clock["metadata"]["creationTimestamp"]
+    return int(now[-3:-1]) != int(begun[-3:-1]) and (int(now[-3:-1]) - int(begun[-3:-1])) % 60 >= 3
+
+
+def test_a_suspended_config_says_so_and_starts_nothing(operator: Operator, namespace: str) -> None:
+    scheduled(operator, "halted", namespace, suspend=True)
+    eventually("it says so", lambda: verdict(operator, "halted", namespace)[1] == "Suspended", SOON_SECONDS)
+    assert runs_of(operator, namespace) == []
+    scheduled(operator, "halted", namespace, suspend=False)
+    operator.kubelet(a_pod(operator, namespace, 0), namespace, **ended(0))
+    eventually("it is green", lambda: verdict(operator, "halted", namespace)[0] == "Passed", SOON_SECONDS)
+
+
+def test_silence_turns_the_answer_unknown(operator: Operator, namespace: str) -> None:
+    scheduled(operator, "silent", namespace, schedule={"every": "1s"}, timeout="1s")
+    operator.kubelet(a_pod(operator, namespace, 0), namespace, **ended(0))
+    eventually("it is green", lambda: verdict(operator, "silent", namespace)[0] == "Passed", SOON_SECONDS)
+    # From here on pods cannot be created for longer than the answer may stay silent: the next run does not complete.
+    scheduled(operator, "silent", namespace, schedule={"every": "1s"}, timeout="1h")
+    a_pod(operator, namespace, 1)
+    scheduled(operator, "silent", namespace, schedule={"every": "1s"}, timeout="1s")
+    eventually("it is not known", lambda: verdict(operator, "silent", namespace)[0] == "Unknown", SOON_SECONDS)
+    operator.kubectl("delete", "probeconfig", "silent", "-n", namespace)
+
+
+def test_what_a_run_left_in_another_namespace_goes_when_the_run_is_gone(operator: Operator, namespace: str) -> None:
+    operator.template("leaves")
+    operator.config("leaves", namespace)
+    run, _ = operator.run("leaves", namespace)
+    labels = {"kubeprobe.io/run": run, "app.kubernetes.io/managed-by": "kubeprobe"}
+    for name, marked in (("left", labels), ("foreign", {"kubeprobe.io/run": run}), ("other", {})):
+        metadata = {"name": name, "namespace": "default", "labels": marked}
+        operator.kubectl.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {}})
+    operator.kubectl("delete", "proberun", run, "-n", namespace)
+    gone = lambda: operator.kubectl.get("configmap", "left", "default") is None  # noqa: E731
+    eventually("it is gone", gone, 60)
+    assert operator.kubectl.get("configmap", "foreign", "default") is not None
+    assert operator.kubectl.get("configmap", "other", "default") is not None
+    for name in ("foreign", "other"):
+        operator.kubectl.delete("configmap", name, "default")
