@@ -25,6 +25,16 @@ from kubeprobe.api.resource import Column, Crd
 from kubeprobe.api.result import Consecutive, LastRun, Outcome, ProbeResult, ProbeResultStatus, WindowSummary
 from kubeprobe.api.rules import Broken, Rule, broken_rules
 from kubeprobe.api.run import ProbeRun, ProbeRunSpec, ProbeRunStatus, RunStep, StepSeconds, Trigger
+from kubeprobe.api.targets import (
+    CountedSweep,
+    EachNode,
+    FailingTarget,
+    NodeFailure,
+    ResultTargets,
+    RunTarget,
+    RunTargets,
+    Targets,
+)
 from kubeprobe.api.template import ProbeTemplate, ProbeTemplateSpec, ProbeTemplateStatus
 from kubeprobe.api.volumes import Volume, VolumeMount
 
@@ -52,16 +62,20 @@ __all__ = [
     "Column",
     "Condition",
     "Consecutive",
+    "CountedSweep",
     "Crd",
     "DeliveryFailure",
     "Duration",
+    "EachNode",
     "EnvSource",
     "EnvVar",
+    "FailingTarget",
     "History",
     "KeyRef",
     "LabelSelector",
     "LastRun",
     "Mode",
+    "NodeFailure",
     "ObjectMeta",
     "ObjectRef",
     "Outcome",
@@ -80,8 +94,11 @@ __all__ = [
     "ProbeTemplateSpec",
     "ProbeTemplateStatus",
     "Resources",
+    "ResultTargets",
     "Rule",
     "RunStep",
+    "RunTarget",
+    "RunTargets",
     "Schedule",
     "SelectorOperator",
     "SelectorRequirement",
@@ -89,6 +106,7 @@ __all__ = [
     "Source",
     "Stage",
     "StepSeconds",
+    "Targets",
     "Thresholds",
     "Toleration",
     "Trigger",

@@ -64,6 +64,7 @@ class Source(enum.StrEnum):
     EXIT_CODE = "ExitCode"
     TIMEOUT = "Timeout"
     DELIVERY = "Delivery"
+    TARGETS = "Targets"
 
 
 class Stage(enum.StrEnum):

@@ -13,6 +13,7 @@ from kubeprobe.api.meta import ObjectMeta
 from kubeprobe.api.pod import PodOverrides
 from kubeprobe.api.resource import Column, Crd
 from kubeprobe.api.rules import Rule
+from kubeprobe.api.targets import Targets
 from kubeprobe.api.template import TIMEOUT_BOUNDS
 
 NAME_LENGTH = 52
@@ -113,6 +114,9 @@ class ProbeConfigSpec(ApiModel):
         "ProbeRun, as 'kubeprobe run' does.",
     )
     schedule: Schedule | None = Field(None, description="When runs are due; needed with mode Periodic, and only there.")
+    targets: Targets | None = Field(
+        None, description="What the probe is repeated for, such as each node; a run is one pod anywhere if absent."
+    )
     timeout: Annotated[Duration | None, TIMEOUT_BOUNDS] = Field(
         None,
         description="How long a run may take from the creation of its pod to its outcome: 1s to 24h; the template's if "

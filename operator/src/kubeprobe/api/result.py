@@ -10,6 +10,7 @@ from kubeprobe.api.base import API_VERSION, ApiModel, Time, described
 from kubeprobe.api.common import Condition, Severity, Verdict
 from kubeprobe.api.meta import ObjectMeta
 from kubeprobe.api.resource import Column, Crd
+from kubeprobe.api.targets import ResultTargets
 
 
 class Consecutive(ApiModel):
@@ -83,6 +84,9 @@ class ProbeResultStatus(ApiModel):
     )
     history: tuple[Outcome, ...] = Field((), description="How the last runs ended, the newest first, at most 10.")
     last_run: LastRun | None = Field(None, description="The newest run that this answer counts.")
+    targets: ResultTargets | None = Field(
+        None, description="How the single nodes are, for a config with targets.eachNode."
+    )
     next_run: Time | None = Field(None, description="When the next run is due, if there is a schedule.")
     observed_generation: int | None = Field(
         None, description="The metadata.generation of the ProbeConfig that this answer is about."

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from kubeprobe.api import API_VERSION, ProbeConfig, ProbeResultStatus, Verdict
 from kubeprobe.control.context import Context, Kind
+from kubeprobe.control.nodes import NodeWatch
 from kubeprobe.control.view import Key, ResultView, read_result
 from kubeprobe.kube.port import RESULTS, ApiError
 from kubeprobe.plan.resolve import Mistake, of_config
@@ -35,8 +36,9 @@ class Written:
 class ResultReconciler:
     """Keeps one config's answer."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, nodes: NodeWatch) -> None:
         self._ctx = context
+        self._nodes = nodes
         self._answers: dict[Key, Answer] = {}
         self._written: dict[Key, Written] = {}
 
@@ -50,7 +52,8 @@ class ResultReconciler:
         now = self._ctx.now()
         result = self._ctx.views.results.get(key)
         held = self._held(key, config, result, now)
-        status = fold(held.status, config, self._ctx.views.runs.group(key), now)
+        nodes = self._nodes.names() if config.spec.targets is not None else None
+        status = fold(held.status, config, self._ctx.views.runs.group(key), now, nodes)
         status = judge(status, self._mistake(config), now)
         stands = result.status if result else None
         if status == stands:
@@ -96,8 +99,14 @@ class ResultReconciler:
         status = plan.status.model_copy(update={"next_run": next_run})
         if result is None and not await self._create(key, config):
             return
-        # Null takes the next run away when there is none any more; left out, a merge would keep it.
-        body = {"status": {"nextRun": None, **status.model_dump(by_alias=True, exclude_none=True, mode="json")}}
+        # Null takes away what there is no more; left out, a merge would keep it.
+        body = {
+            "status": {
+                "nextRun": None,
+                "targets": None,
+                **status.model_dump(by_alias=True, exclude_none=True, mode="json"),
+            }
+        }
         try:
             answer = await self._ctx.api.merge_patch(RESULTS, key[0], key[1], body, subresource="status")
         except ApiError as error:

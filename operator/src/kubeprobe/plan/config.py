@@ -25,6 +25,7 @@ from kubeprobe.api import (
 from kubeprobe.plan.resolve import Mistake, of_config
 from kubeprobe.plan.run import belonging, belongs
 from kubeprobe.plan.schedule import slots
+from kubeprobe.plan.sweep import is_wave, spare_waves
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,14 @@ def plan_config(seen: ConfigSeen, now: datetime) -> ConfigPlan:
     config = seen.config
     work = of_config(config, seen.template, seen.namespace_labels)
     mistake = work if isinstance(work, Mistake) else None
-    runs = [run for run in seen.runs if belongs(run, config)]
+    mine = [run for run in seen.runs if belongs(run, config)]
+    runs = [run for run in mine if not is_wave(run)]
     create, next_slot = (None, None) if mistake else _due(seen, runs, now)
     return ConfigPlan(
         conditions=_conditions(config, mistake, now),
         mistake=mistake,
         create=create,
-        surplus=surplus(config, runs),
+        surplus=(*surplus(config, runs), *spare_waves(mine)),
         next_slot=next_slot,
         wake_at=next_slot,
     )

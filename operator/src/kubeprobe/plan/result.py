@@ -7,7 +7,7 @@ too. What changes the answer is written at once; that it still stands, at most e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,6 +27,8 @@ from kubeprobe.api import (
 from kubeprobe.plan.outcome import cut
 from kubeprobe.plan.resolve import MISTAKES, Mistake
 from kubeprobe.plan.run import belongs
+from kubeprobe.plan.sweep import is_wave
+from kubeprobe.plan.targets import answer, failed_early, fold_targets, judged
 from kubeprobe.plan.window import decode
 
 HISTORY = 10
@@ -82,12 +84,30 @@ def judge(before: ProbeResultStatus, mistake: Mistake | None, now: datetime) -> 
     return _with_condition(before.model_copy(update=update), now)
 
 
-def fold(before: ProbeResultStatus, config: ProbeConfig, runs: Iterable[ProbeRun], now: datetime) -> ProbeResultStatus:
-    """The answer with all completed runs counted that it had not counted yet."""
+def fold(
+    before: ProbeResultStatus,
+    config: ProbeConfig,
+    runs: Iterable[ProbeRun],
+    now: datetime,
+    nodes: Collection[str] | None = None,
+) -> ProbeResultStatus:
+    """The answer with all completed runs counted that it had not counted yet.
+
+    Args:
+        before: the answer so far.
+        config: what it is about.
+        runs: the config's runs.
+        now: the time.
+        nodes: the names of the nodes that there are; None when they are not known.
+    """
+    runs = [run for run in runs if belongs(run, config)]
     horizon = now + timedelta(seconds=SKEW_SECONDS)
     status = before.model_copy(update={"history": tuple(one for one in before.history if one.at <= horizon)})
-    for run in _fresh(status, (run for run in runs if belongs(run, config)), horizon):
-        status = _count(status, run, config.spec.thresholds)
+    targets = fold_targets(status.targets, config, runs, nodes)
+    status = status.model_copy(update={"targets": targets})
+    for run in _fresh(status, (run for run in runs if not is_wave(run)), horizon):
+        status = _count(status, judged(run, targets), config.spec.thresholds)
+    status = _turn_early(status, runs, config.spec.thresholds)
     status = status.model_copy(
         update={"severity": config.spec.severity, "observed_generation": config.metadata.generation}
     )
@@ -153,7 +173,8 @@ def plan_write(
 
 def _answer(status: ProbeResultStatus) -> tuple[object, ...]:
     """What a reader would call another answer; the numbers in a message change with every run and are none."""
-    return (status.verdict, status.reason, NUMBERS.sub("#", status.message), status.severity)
+    nodes = answer(status.targets)
+    return (status.verdict, status.reason, NUMBERS.sub("#", status.message), status.severity, nodes)
 
 
 def _count(status: ProbeResultStatus, run: ProbeRun, thresholds: Thresholds) -> ProbeResultStatus:
@@ -218,6 +239,16 @@ def _turn(
         ),
         outcome.at,
     )
+
+
+def _turn_early(status: ProbeResultStatus, runs: Iterable[ProbeRun], thresholds: Thresholds) -> ProbeResultStatus:
+    """The answer with what a sweep under way is known to come to."""
+    early = failed_early(status, runs, thresholds)
+    if early is None:
+        return status
+    at, reason, message = early
+    update = {"verdict": Verdict.FAILED, "since": at, "reason": reason, "message": message}
+    return _with_condition(status.model_copy(update=update), at)
 
 
 def _with_condition(status: ProbeResultStatus, now: datetime) -> ProbeResultStatus:

@@ -25,7 +25,7 @@ from kubeprobe.api import (
 from kubeprobe.plan import outcome as outcomes
 from kubeprobe.plan.delivery import Attempts, refused
 from kubeprobe.plan.outcome import Outcome
-from kubeprobe.plan.pod import Site, build_pod
+from kubeprobe.plan.pod import Place, Site, build_pod
 from kubeprobe.plan.pod_view import PodView
 from kubeprobe.plan.resolve import Mistake, Work, of_run
 from kubeprobe.plan.schedule import interval_seconds
@@ -59,6 +59,8 @@ class RunSeen:
     """A pod was created for this run: when none is there, it was taken away."""
     attempts: Attempts | None = None
     evidence: Evidence | None = None
+    place: Place | None = None
+    """Which of the run's pods this is about, where it has one on each of several nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,10 @@ def plan_run(seen: RunSeen, site: Site, now: datetime) -> RunPlan:
         return RunPlan()
     if run.status.phase is Phase.COMPLETED:
         return RunPlan(_tidy(run, pod))
-    adoption = _adoption(run, seen.config)
+    adopt = adoption(run, seen.config)
     work = of_run(run, seen.config, seen.template, seen.namespace_labels)
     plan = _deliver(seen, work, site, now) if pod is None else _follow(seen, pod, work, now)
-    return RunPlan((*adoption, *plan.actions), plan.wake_at)
+    return RunPlan((*adopt, *plan.actions), plan.wake_at)
 
 
 def complete(run: ProbeRun, pod: PodView | None, outcome: Outcome, now: datetime) -> ProbeRunStatus:
@@ -183,7 +185,7 @@ def _deliver(seen: RunSeen, work: Work | Mistake, site: Site, now: datetime) -> 
         again = min(attempts.next_at(_interval(seen.config, work, now)), give_up)
         if now < again:
             return RunPlan(wake_at=again)
-    return RunPlan((CreatePod(build_pod(run, work, site, now)),))
+    return RunPlan((CreatePod(build_pod(run, work, site, now, seen.place)),))
 
 
 def _interval(config: ProbeConfig | None, work: Work, now: datetime) -> float:
@@ -284,7 +286,8 @@ def _tidy(run: ProbeRun, pod: PodView | None) -> tuple[Action, ...]:
     return ()
 
 
-def _adoption(run: ProbeRun, config: ProbeConfig | None) -> tuple[Action, ...]:
+def adoption(run: ProbeRun, config: ProbeConfig | None) -> tuple[Adopt, ...]:
+    """What makes a run that a user created belong to its config; nothing where it does."""
     if config is None or any(owner.kind == "ProbeConfig" for owner in run.metadata.owner_references):
         return ()
     owners = [owner.model_dump(by_alias=True, exclude_none=True) for owner in run.metadata.owner_references]
