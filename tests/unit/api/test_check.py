@@ -55,7 +55,7 @@ def test_ours(body: Body, expected: bool) -> None:
             "with a letter or digit first and last"),
         ),
         (config(evry="5s"), ("spec.evry: there is no such field; known here: deliveryFailure, history, mode, params, "
-         "podOverrides, schedule, severity, templateRef, thresholds, timeout")),
+         "podOverrides, schedule, severity, targets, templateRef, thresholds, timeout")),
         (config(time_out="5s"), "spec.time_out: there is no such field; did you mean timeout?"),
         (
             config(schedule={"every": "5s", "TIMEZONE": "x"}),

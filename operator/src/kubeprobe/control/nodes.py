@@ -6,12 +6,23 @@ Metadata alone is asked for. A node's whole object is some fifteen kilobytes, mo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from dataclasses import dataclass
 
 from kubeprobe.control.view import Key, Views, read_node
 from kubeprobe.kube.port import NODE_METADATA, Api, Object
 from kubeprobe.kube.reflector import Feed, Reflector
 from kubeprobe.plan.nodes import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The names of the nodes that there are, without a copy of them."""
+
+    views: Views
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.views.nodes.get(("", name)) is not None
 
 
 class NodeWatch:
@@ -31,6 +42,11 @@ class NodeWatch:
         """All nodes; None while they are not known, which this call puts an end to."""
         self._wanted.set()
         return tuple(self._views.nodes) if self._reflector.listed.is_set() else None
+
+    def present(self) -> Container[str] | None:
+        """What tells whether there is a node of a name; None while they are not known."""
+        self._wanted.set()
+        return Present(self._views) if self._reflector.listed.is_set() else None
 
     def names(self) -> frozenset[str] | None:
         """The names of all nodes; None while they are not known."""

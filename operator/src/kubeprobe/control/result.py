@@ -100,13 +100,8 @@ class ResultReconciler:
         if result is None and not await self._create(key, config):
             return
         # Null takes away what there is no more; left out, a merge would keep it.
-        body = {
-            "status": {
-                "nextRun": None,
-                "targets": None,
-                **status.model_dump(by_alias=True, exclude_none=True, mode="json"),
-            }
-        }
+        told = status.model_dump(by_alias=True, exclude_none=True, mode="json")
+        body = {"status": {"nextRun": None, "targets": None, **told}}
         try:
             answer = await self._ctx.api.merge_patch(RESULTS, key[0], key[1], body, subresource="status")
         except ApiError as error:

@@ -39,8 +39,6 @@ class SweepReconciler:
             return
         if run.spec.target is not None:
             await self._waves.reconcile(run)
-            if run.spec.target.sweep:
-                self._ctx.queue.add((Kind.RUN, (key[0], run.spec.target.sweep)))
             return
         config = views.configs.get((key[0], run.spec.config_ref.name)) if run.spec.config_ref else None
         # A run that has its pod already goes its way, whatever the config says by now.

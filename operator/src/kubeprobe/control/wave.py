@@ -129,7 +129,7 @@ class WaveReconciler:
             namespace_labels=views.namespace_labels(namespace),
             nodes=nodes,
             reported={index: held.outcome for index, held in memory.held.items()},
-            present=self._nodes.names(),
+            present=self._nodes.present(),
             written_at=memory.written_at,
         )
 
@@ -174,6 +174,8 @@ class WaveReconciler:
         if written is None:
             _settle(memory, memory.held, Answer.LATE)
             return
+        if written.status.phase is Phase.COMPLETED and run.spec.target is not None and run.spec.target.sweep:
+            self._ctx.queue.add((Kind.RUN, (run.metadata.namespace, run.spec.target.sweep)))
         done = known(written)
         _settle(memory, {index: held for index, held in memory.held.items() if index in done}, Answer.DURABLE)
 

@@ -61,6 +61,8 @@ class RunSeen:
     evidence: Evidence | None = None
     place: Place | None = None
     """Which of the run's pods this is about, where it has one on each of several nodes."""
+    work: Work | Mistake | None = None
+    """What the run is to do, where that was worked out already, for all its pods together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def plan_run(seen: RunSeen, site: Site, now: datetime) -> RunPlan:
     if run.status.phase is Phase.COMPLETED:
         return RunPlan(_tidy(run, pod))
     adopt = adoption(run, seen.config)
-    work = of_run(run, seen.config, seen.template, seen.namespace_labels)
+    work = seen.work or of_run(run, seen.config, seen.template, seen.namespace_labels)
     plan = _deliver(seen, work, site, now) if pod is None else _follow(seen, pod, work, now)
     return RunPlan((*adopt, *plan.actions), plan.wake_at)
 

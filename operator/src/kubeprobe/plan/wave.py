@@ -30,6 +30,7 @@ from kubeprobe.plan.outcome import Outcome
 from kubeprobe.plan.pod import Place, Site
 from kubeprobe.plan.pod_view import PodView
 from kubeprobe.plan.record import NodeOutcome
+from kubeprobe.plan.resolve import of_run
 from kubeprobe.plan.run import (
     Adopt,
     AskForEvidence,
@@ -155,6 +156,7 @@ class _Round:
         self._seen = seen
         self._site = site
         self._now = now
+        self._work = of_run(seen.run, seen.config, seen.template, seen.namespace_labels)
         self.fresh = fresh
         self.adopt: Adopt | None = None
         self.create: list[tuple[int, dict[str, Any]]] = []
@@ -205,6 +207,7 @@ class _Round:
             delivered=node.delivered,
             attempts=node.attempts,
             evidence=node.evidence,
+            work=self._work,
             place=Place(pod_name(seen.run, index), _target(seen.run).nodes[index]),
         )
         return plan_run(alone, self._site, self._now)
