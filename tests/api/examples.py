@@ -35,6 +35,10 @@ def toleration(**fields: Any) -> Body:
     return config(podOverrides={"tolerations": [fields]})
 
 
+def sweep(**each_node: Any) -> Body:
+    return config(targets={"eachNode": each_node})
+
+
 def selector(*requirements: Body) -> Body:
     return template(allowedNamespaces={"matchExpressions": list(requirements)})
 
@@ -237,6 +241,22 @@ EXAMPLES = (
             run(configRef={"name": "c"}, trigger={"kind": "Manual"}),
             run(configRef={"name": "c"}, trigger={}),
         ),
+    ),
+    Example(
+        "a target goes with configRef only: leave it out, or name the ProbeConfig to run on these nodes",
+        "spec.target",
+        bad=(run(templateRef={"name": "t"}, target={"nodes": ["n"]}),),
+        good=(
+            run(configRef={"name": "c"}, target={"nodes": ["n"]}),
+            run(configRef={"name": "c"}, target={"sweep": "c-1", "wave": 1, "waves": 2, "nodes": ["n"] * 50}),
+        ),
+    ),
+    Example(
+        "must be at least 1 and at most 50: so many nodes are probed at the same time, and with 0 none ever would be; "
+        "leave it out for 10",
+        "spec.targets.eachNode.maxConcurrent",
+        bad=(sweep(maxConcurrent=0), sweep(maxConcurrent=-1), sweep(maxConcurrent=51)),
+        good=(sweep(maxConcurrent=1), sweep(maxConcurrent=50), sweep(), sweep(sample=1, selector={})),
     ),
     Example(
         "every volumeMount must name one of spec.volumes: add the volume, or correct the mount's name",

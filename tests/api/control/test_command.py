@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.api.control.conftest import Operator
-from tests.api.control.test_pods import ended
+from tests.api.control.pods import ended
 from tests.lab.kubectl import eventually
 
 SOON_SECONDS = 30

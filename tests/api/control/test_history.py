@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 
 from tests.api.control.conftest import Operator
-from tests.api.control.test_pods import ended
+from tests.api.control.pods import ended
 from tests.lab.kubectl import eventually
 
 SOON_SECONDS = 30

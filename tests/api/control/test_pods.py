@@ -5,19 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import Any
 
 from tests.api.control.conftest import Operator
+from tests.api.control.pods import ended
 from tests.lab.kubectl import eventually
 
 SOON_SECONDS = 30
-
-
-def ended(code: int, message: str = "") -> dict[str, Any]:
-    """A pod's status after its container ended."""
-    state = {"terminated": {"exitCode": code, "message": message, "reason": "Error" if code else "Completed"}}
-    container = {"name": "probe", "state": state, "ready": False, "restartCount": 0, "image": "none", "imageID": ""}
-    return {"phase": "Failed" if code else "Succeeded", "containerStatuses": [container]}
 
 
 def test_the_termination_message_is_a_report(operator: Operator, namespace: str) -> None:

@@ -56,7 +56,7 @@ def test_ours(body: Body, expected: bool) -> None:
         ),
         (config(evry="5s"), ("spec.evry: there is no such field; known here: concurrency, deliveryFailure, history, "
          "maintenance, mode, params, podOverrides, retries, schedule, severity, "
-         "suspend, templateRef, thresholds, timeout")),
+         "suspend, targets, templateRef, thresholds, timeout")),
         (config(time_out="5s"), "spec.time_out: there is no such field; did you mean timeout?"),
         (
             config(schedule={"every": "5s", "TIMEZONE": "x"}),

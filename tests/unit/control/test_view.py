@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.plan.builders import config, meta, pod, run, template
+from tests.unit.plan.builders import CREATED, config, meta, pod, run, template
 
 from kubeprobe.api import Severity, Verdict
-from kubeprobe.control.view import Ident, Key, NamespaceView, View, Views, read_result
+from kubeprobe.control.view import Ident, Key, NamespaceView, View, Views, read_node, read_result
 
 
 @dataclass(frozen=True)
@@ -170,3 +170,10 @@ def test_a_namespace_s_labels_are_known_while_it_is_there() -> None:
     assert views.namespace_labels("probes") == {}
     views.namespaces.drop(("", "probes"), "u")
     assert views.namespace_labels("probes") is None
+
+
+def test_a_node_is_its_metadata() -> None:
+    body = {"metadata": meta("node-1", namespace="", labels={"zone": "a"}, deletionTimestamp="2026-03-01T12:00:00Z")}
+    seen = read_node(body)
+    assert (seen.name, seen.labels, seen.deleting, seen.created_at) == ("node-1", {"zone": "a"}, True, CREATED)
+    assert not read_node({"metadata": meta("node-2")}).deleting

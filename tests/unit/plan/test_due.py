@@ -56,6 +56,12 @@ def test_forbid_waits_and_replace_and_allow_do_not() -> None:
     assert all(asked(one, [GOING], seconds=60).create for one in (replace, allow))
 
 
+@pytest.mark.parametrize("concurrency", ["Replace", "Allow"])
+def test_one_sweep_goes_at_a_time(concurrency: str) -> None:
+    one = config(concurrency=concurrency, targets={"eachNode": {}})
+    assert asked(one, [GOING], seconds=60).create is None
+
+
 def test_allow_has_a_bound() -> None:
     allow = config(concurrency="Allow")
     going = [run(f"main-{number}", slot=at(number * 60)) for number in range(MOST_AT_ONCE)]

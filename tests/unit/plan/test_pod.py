@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.plan.builders import at, config, run, template
 
 from kubeprobe.api import ProbeConfig, ProbeTemplate
-from kubeprobe.plan.pod import Site, build_pod, param_environment
+from kubeprobe.plan.pod import TOLERATED_TAINTS, Place, Site, build_pod, param_environment
 from kubeprobe.plan.pod_view import read_pod
 from kubeprobe.plan.resolve import Work, of_config
 from probe_sdk import wire
@@ -46,6 +46,22 @@ def test_the_pod_is_named_owned_and_labelled_after_its_run() -> None:
         "uid": "uid-main-1",
         "controller": True,
     }
+
+
+def test_a_pod_of_many_is_named_by_itself_and_pinned_beside_what_its_config_says() -> None:
+    ours = {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}
+    work = of_config(config(podOverrides={"tolerations": [ours]}), template(), {})
+    assert isinstance(work, Work)
+    pod = build_pod(run("main-1"), work, SITE, at(0), Place("main-1-7", "node-7"))
+    assert (pod["metadata"]["name"], pod["metadata"]["labels"][wire.LABEL_RUN]) == ("main-1-7", "main-1")
+    assert environment(pod)[wire.ENV_RUN] == "main-1"
+    term = pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
+        "nodeSelectorTerms"
+    ]
+    assert term == [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-7"]}]}]
+    assert pod["spec"]["tolerations"] == [ours, *({"key": key, "operator": "Exists"} for key in TOLERATED_TAINTS)]
+    assert "nodeName" not in pod["spec"]
+    assert "affinity" not in built()["spec"]
 
 
 def test_the_view_reads_back_what_was_built() -> None:

@@ -22,9 +22,11 @@ STALE_AT = 180 + 30 + LATE_SECONDS
 """Two slots after the run's end at 65 s, and what the second one's run may take."""
 
 
-def stood(answer: ProbeResultStatus = GOOD, one: ProbeConfig = MAIN, *, seconds: float, work: Any = WORK) -> Standing:
+def stood(
+    answer: ProbeResultStatus = GOOD, one: ProbeConfig = MAIN, *, seconds: float, work: Any = WORK, runs: Any = ()
+) -> Standing:
     cadence = None if isinstance(work, Mistake) else followed(one)
-    return stand(answer, one, work, cadence, at(seconds))
+    return stand(answer, one, work, cadence, runs, at(seconds))
 
 
 def condition(status: ProbeResultStatus, kind: str) -> tuple[str, str]:
@@ -117,6 +119,13 @@ def test_silence_is_counted_from_the_last_change_of_the_schedule() -> None:
 def test_a_clock_that_ran_ahead_does_not_keep_an_answer_fresh() -> None:
     ahead = fold(pending(MAIN, at(0)), MAIN, [ended("r", at(9000))], at(9000))
     assert stood(ahead, seconds=100).changes_at == at(180 + 30 + LATE_SECONDS)
+
+
+def test_a_sweep_is_heard_with_each_wave_and_takes_its_time() -> None:
+    one = config(targets={"eachNode": {"maxConcurrent": 20}})
+    assert stood(one=one, seconds=70).changes_at == at(180 + 3 * 30 + LATE_SECONDS)
+    wave = ended("wave", at(170))
+    assert stood(one=one, seconds=180, runs=[wave]).changes_at == at(240 + 3 * 30 + LATE_SECONDS)
 
 
 def test_on_demand_is_as_old_as_it_is() -> None:

@@ -37,6 +37,16 @@ from kubeprobe.api.result import (
 from kubeprobe.api.rules import Broken, Rule, broken_rules
 from kubeprobe.api.run import Missed, ProbeRun, ProbeRunSpec, ProbeRunStatus, RunStep, StepSeconds, Trigger
 from kubeprobe.api.schedule import Adaptive, MaintenanceWindow, Retries, Schedule
+from kubeprobe.api.targets import (
+    CountedSweep,
+    EachNode,
+    FailingTarget,
+    NodeFailure,
+    ResultTargets,
+    RunTarget,
+    RunTargets,
+    Targets,
+)
 from kubeprobe.api.template import ProbeTemplate, ProbeTemplateSpec, ProbeTemplateStatus
 from kubeprobe.api.volumes import Volume, VolumeMount
 
@@ -66,11 +76,14 @@ __all__ = [
     "Concurrency",
     "Condition",
     "Consecutive",
+    "CountedSweep",
     "Crd",
     "DeliveryFailure",
     "Duration",
+    "EachNode",
     "EnvSource",
     "EnvVar",
+    "FailingTarget",
     "History",
     "KeyRef",
     "LabelSelector",
@@ -81,6 +94,7 @@ __all__ = [
     "MissedReason",
     "MissedSlots",
     "Mode",
+    "NodeFailure",
     "ObjectMeta",
     "ObjectRef",
     "Outcome",
@@ -99,9 +113,12 @@ __all__ = [
     "ProbeTemplateSpec",
     "ProbeTemplateStatus",
     "Resources",
+    "ResultTargets",
     "Retries",
     "Rule",
     "RunStep",
+    "RunTarget",
+    "RunTargets",
     "Schedule",
     "SelectorOperator",
     "SelectorRequirement",
@@ -110,6 +127,7 @@ __all__ = [
     "Source",
     "Stage",
     "StepSeconds",
+    "Targets",
     "Thresholds",
     "Toleration",
     "Trigger",

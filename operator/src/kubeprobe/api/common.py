@@ -86,6 +86,7 @@ class Source(enum.StrEnum):
     EXIT_CODE = "ExitCode"
     TIMEOUT = "Timeout"
     DELIVERY = "Delivery"
+    TARGETS = "Targets"
 
 
 class Stage(enum.StrEnum):

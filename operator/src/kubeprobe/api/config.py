@@ -21,6 +21,7 @@ from kubeprobe.api.pod import PodOverrides
 from kubeprobe.api.resource import Column, Crd
 from kubeprobe.api.rules import Rule
 from kubeprobe.api.schedule import MaintenanceWindow, Retries, Schedule
+from kubeprobe.api.targets import Targets
 from kubeprobe.api.template import TIMEOUT_BOUNDS
 
 NAME_LENGTH = 52
@@ -74,6 +75,9 @@ class ProbeConfigSpec(ApiModel):
         "ProbeRun, as 'kubeprobe run' does.",
     )
     schedule: Schedule | None = Field(None, description="When runs are due; needed with mode Periodic, and only there.")
+    targets: Targets | None = Field(
+        None, description="What the probe is repeated for, such as each node; a run is one pod anywhere if absent."
+    )
     timeout: Annotated[Duration | None, TIMEOUT_BOUNDS] = Field(
         None,
         description="How long a run may take from the creation of its pod to its outcome: 1s to 24h; the template's if "
@@ -91,7 +95,8 @@ class ProbeConfigSpec(ApiModel):
     concurrency: Concurrency = Field(
         Concurrency.FORBID,
         description="What happens to a run that is due while another is still going. Forbid (the default): it "
-        "waits for its end, or is missed. Replace: the one that is going is ended. Allow: both go, up to 10.",
+        "waits for its end, or is missed. Replace: the one that is going is ended. Allow: both go, up to 10. A "
+        "sweep over nodes is never replaced, and never beside another.",
     )
     suspend: bool = Field(False, description="True: no runs are started by the schedule, and the answer is Unknown.")
     maintenance: tuple[MaintenanceWindow, ...] = Field(

@@ -10,6 +10,7 @@ from kubeprobe.api.base import API_VERSION, ApiModel, Time, described
 from kubeprobe.api.common import Condition, MissedReason, Severity, Verdict
 from kubeprobe.api.meta import ObjectMeta
 from kubeprobe.api.resource import Column, Crd
+from kubeprobe.api.targets import ResultTargets
 
 
 class Consecutive(ApiModel):
@@ -93,6 +94,9 @@ class ProbeResultStatus(ApiModel):
     )
     history: tuple[Outcome, ...] = Field((), description="How the last runs ended, the newest first, at most 10.")
     last_run: LastRun | None = Field(None, description="The newest run that this answer counts.")
+    targets: ResultTargets | None = Field(
+        None, description="How the single nodes are, for a config with targets.eachNode."
+    )
     next_run: Time | None = Field(None, description="When the next run is due, if there is a schedule.")
     missed: MissedSlots = Field(MissedSlots(), description="The slots of the schedule that had no run.")
     fresh_until: Time | None = Field(

@@ -23,6 +23,7 @@ from kubeprobe.api.meta import ObjectMeta
 from kubeprobe.api.pod import PodOverrides
 from kubeprobe.api.resource import Column, Crd
 from kubeprobe.api.rules import Rule
+from kubeprobe.api.targets import RunTarget, RunTargets
 from kubeprobe.api.template import TIMEOUT_BOUNDS
 
 NAME_LENGTH = 63
@@ -88,6 +89,12 @@ class ProbeRunSpec(ApiModel):
             message="params, timeout, podOverrides and deliveryFailure go with templateRef only: "
             "a run of a ProbeConfig takes them from there",
         ),
+        Rule(
+            cel="!has(self.target) || has(self.configRef)",
+            check=lambda self: self.target is None or self.config_ref is not None,
+            message="a target goes with configRef only: leave it out, or name the ProbeConfig to run on these nodes",
+            field="target",
+        ),
     )
 
     config_ref: ObjectRef | None = Field(
@@ -118,6 +125,11 @@ class ProbeRunSpec(ApiModel):
         description="The only node that the pod may run on: set where an earlier run could not start there.",
     )
     trigger: Trigger = Field(Trigger(), description="What started the run; a manual one by default.")
+    target: RunTarget | None = Field(
+        None,
+        description="The nodes that the run covers, one pod on each, with configRef only: set on the waves of a sweep, "
+        "or by anybody who wants the config run on certain nodes now.",
+    )
 
 
 class StepSeconds(ApiModel):
@@ -172,8 +184,9 @@ class ProbeRunStatus(ApiModel):
     source: Source | None = Field(
         None,
         description="Which way the outcome came: Report (to the operator), TerminationMessage or ExitCode (by the "
-        "kubelet), Timeout (none in time) or Delivery (no pod to come from).",
+        "kubelet), Timeout (none in time), Delivery (no pod to come from) or Targets (from the outcomes of its nodes).",
     )
+    targets: RunTargets | None = Field(None, description="How the nodes fared, in a run that covers several.")
     node: str = Field("", description="Node that the pod ran on.")
     pod: str = Field("", description="Name of the run's pod.")
     pod_uid: str = Field("", alias="podUID", description="UID of the run's pod.")

@@ -22,14 +22,17 @@ from kubeprobe.control.health import OperatorHealth, Sync
 from kubeprobe.control.lag import Gauges, LagMonitor
 from kubeprobe.control.leftovers import Leftovers
 from kubeprobe.control.metrics import Metrics
+from kubeprobe.control.nodes import NodeWatch
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.reports import ReportSink
 from kubeprobe.control.result import ResultReconciler
 from kubeprobe.control.run import RunReconciler
+from kubeprobe.control.sweep import SweepReconciler
 from kubeprobe.control.template import TemplateReconciler
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Views
 from kubeprobe.control.watch import Watcher
+from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.intake.server import Intake, IntakeDeps, serve
 from kubeprobe.kube.port import CONFIGS, PODS, RESULTS, RUNS, TEMPLATES, Api, ApiError
 from kubeprobe.kube.reflector import Reflector
@@ -77,12 +80,15 @@ class Operator:
         self._lag = LagMonitor(time.monotonic, utc_now, gauges, self._enqueue_all)
         self._context.metrics.watch_lag(self._lag, gauges)
         self._runs = RunReconciler(self._context, self._lag.held_up_since)
-        self._results = ResultReconciler(self._context)
+        self._nodes = NodeWatch(api, views, time.monotonic)
+        self._waves = WaveReconciler(self._context, self._runs, self._nodes)
+        sweeps = SweepReconciler(self._context, self._runs, self._waves, self._nodes)
+        self._results = ResultReconciler(self._context, self._nodes)
         configs, templates = ConfigReconciler(self._context, self._tidier), TemplateReconciler(self._context)
         self._reconcile = {
             Kind.TEMPLATE: templates.reconcile,
             Kind.CONFIG: configs.reconcile,
-            Kind.RUN: self._runs.reconcile,
+            Kind.RUN: sweeps.reconcile,
             Kind.RESULT: self._results.reconcile,
         }
         self._failures: Counter[Work] = Counter()
@@ -115,9 +121,9 @@ class Operator:
 
     async def _watch(self) -> None:
         """Follow everything; decisions begin when all that is there has been seen once."""
-        feeds = (*Watcher(self._context, self._runs).feeds(), *self._leftovers.feeds())
+        feeds = (*Watcher(self._context, self._runs, self._waves).feeds(), *self._leftovers.feeds())
         self._watches[:] = [Reflector(self._api, feed, time.monotonic) for feed in feeds]
-        async with _running(*(reflector.run() for reflector in self._watches)):
+        async with _running(self._nodes.run(), *(reflector.run() for reflector in self._watches)):
             for reflector in self._watches:
                 await reflector.listed.wait()
             views = self._context.views
@@ -129,7 +135,7 @@ class Operator:
     async def _intake(self) -> AsyncIterator[None]:
         started = time.monotonic()
         deps = IntakeDeps(
-            reports=ReportSink(self._context, self._runs, self._sync),
+            reports=ReportSink(self._context, self._runs, self._waves, self._sync),
             health=OperatorHealth(self._context.queue, self._sync, self._watches, time.monotonic, started),
             keys=ClusterKeys(self._api),
             registry=self._context.metrics.registry,

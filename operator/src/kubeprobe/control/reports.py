@@ -9,6 +9,7 @@ from kubeprobe.api import Phase, ProbeRun, Source
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.health import Sync
 from kubeprobe.control.run import RunReconciler
+from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.intake.port import Answer, PodIdentity
 from kubeprobe.kube.port import PODS, ApiError
 from kubeprobe.plan.outcome import digest, from_report
@@ -22,9 +23,10 @@ logger = logging.getLogger("kubeprobe.reports")
 class ReportSink:
     """`kubeprobe.intake.port.Reports` over the operator's views."""
 
-    def __init__(self, context: Context, runs: RunReconciler, sync: Sync) -> None:
+    def __init__(self, context: Context, runs: RunReconciler, waves: WaveReconciler, sync: Sync) -> None:
         self._ctx = context
         self._runs = runs
+        self._waves = waves
         self._sync = sync
 
     async def accept(self, who: PodIdentity, report: Report, received_at: datetime) -> Answer:
@@ -37,9 +39,14 @@ class ReportSink:
             return _again(over, report)
         try:
             pod = await self._pod(who)
-            if pod is None or not pod.run:
+            if pod is None:
+                return self._waves.again(who, report)
+            if not pod.run:
                 return Answer.UNKNOWN_POD
             key = (pod.namespace, pod.run)
+            run = self._ctx.views.runs.get(key)
+            if run is not None and run.spec.target is not None:
+                return await self._waves.report(run, pod, report, received_at)
             async with self._ctx.queue.exclusive((Kind.RUN, key)):
                 return await self._settle(self._ctx.views.runs.get(key), pod, report, received_at)
         except ApiError as error:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from kubeprobe.api import API_VERSION, ProbeConfig, ProbeResultStatus, Schedule, Verdict
 from kubeprobe.control.context import Context, Kind
+from kubeprobe.control.nodes import NodeWatch
 from kubeprobe.control.view import Key, ResultView, read_result
 from kubeprobe.kube.port import RESULTS, ApiError
 from kubeprobe.plan.config import followed
@@ -38,8 +39,9 @@ class Written:
 class ResultReconciler:
     """Keeps one config's answer."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, nodes: NodeWatch) -> None:
         self._ctx = context
+        self._nodes = nodes
         self._answers: dict[Key, Answer] = {}
         self._written: dict[Key, Written] = {}
 
@@ -53,9 +55,11 @@ class ResultReconciler:
         now = self._ctx.now()
         result = self._ctx.views.results.get(key)
         held = self._held(key, config, result, now)
-        status = fold(held.status, config, self._ctx.views.runs.group(key), now)
+        runs = self._ctx.views.runs.group(key)
+        nodes = self._nodes.names() if config.spec.targets is not None else None
+        status = fold(held.status, config, runs, now, nodes)
         work = self._work(config)
-        standing = stand(status, config, work, self._cadence(config, status, work), now)
+        standing = stand(status, config, work, self._cadence(config, status, work), runs, now)
         status, stands = standing.status, result.status if result else None
         self._ctx.wake(Kind.RESULT, key, standing.changes_at)
         if status == stands:
@@ -106,7 +110,7 @@ class ResultReconciler:
             return
         # Null takes away what there is none of any more; left out, a merge would keep it.
         said = status.model_dump(by_alias=True, exclude_none=True, mode="json")
-        body = {"status": {"nextRun": None, "freshUntil": None, **said}}
+        body = {"status": {"nextRun": None, "freshUntil": None, "targets": None, **said}}
         try:
             answer = await self._ctx.api.merge_patch(RESULTS, key[0], key[1], body, subresource="status")
         except ApiError as error:

@@ -115,7 +115,7 @@ class RunReconciler:
             case WriteStatus(status):
                 await self._write(run, status)
             case Adopt(patch):
-                await self._adopt(run, patch)
+                await self.adopt(run, patch)
 
     async def _create(self, run: ProbeRun, manifest: dict[str, object]) -> None:
         key = (run.metadata.namespace, run.metadata.name)
@@ -176,7 +176,8 @@ class RunReconciler:
             self._ctx.queue.add((Kind.RESULT, (meta.namespace, run.spec.config_ref.name)))
             self._ctx.queue.add((Kind.CONFIG, (meta.namespace, run.spec.config_ref.name)))
 
-    async def _adopt(self, run: ProbeRun, patch: dict[str, object]) -> None:
+    async def adopt(self, run: ProbeRun, patch: dict[str, object]) -> None:
+        """Make a run that a user created belong to its config. Raises `ApiError` when it could not."""
         try:
             answer = await self._ctx.api.merge_patch(RUNS, run.metadata.namespace, run.metadata.name, patch)
         except ApiError as error:

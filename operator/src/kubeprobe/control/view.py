@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from kubeprobe.api import ProbeConfig, ProbeResultStatus, ProbeRun, ProbeTemplate, Severity, Verdict
 from kubeprobe.kube.port import Object
+from kubeprobe.plan.nodes import Node
 from kubeprobe.plan.pod_view import PodView
 from kubeprobe.plan.standing import MAINTENANCE
 
@@ -143,6 +144,19 @@ def _unix(time: str | None) -> float | None:
     return datetime.fromisoformat(time).timestamp() if time else None
 
 
+def read_node(body: Object) -> Node:
+    """The view of a node, from its metadata; the words of labels that thousands of nodes share are kept once."""
+    meta = body["metadata"]
+    return Node(
+        name=meta["name"],
+        uid=meta["uid"],
+        resource_version=int(meta["resourceVersion"]),
+        labels={sys.intern(key): sys.intern(value) for key, value in (meta.get("labels") or {}).items()},
+        created_at=datetime.fromisoformat(meta["creationTimestamp"]),
+        deleting=bool(meta.get("deletionTimestamp")),
+    )
+
+
 class Views:
     """The views of all kinds that decisions look at."""
 
@@ -154,6 +168,7 @@ class Views:
         """Grouped by the config that they belong to."""
         self.results: View[ResultView] = View(_flat_ident)
         self.pods: View[PodView] = View(_flat_ident)
+        self.nodes: View[Node] = View(lambda one: Ident(("", one.name), one.uid, one.resource_version))
         self.namespaces: View[NamespaceView] = View(lambda one: Ident(("", one.name), one.uid, one.resource_version))
 
     def namespace_labels(self, name: str) -> dict[str, str] | None:

@@ -9,6 +9,7 @@ from kubeprobe.api import Phase, ProbeConfig, ProbeRun, ProbeTemplate
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.run import RunReconciler
 from kubeprobe.control.view import Key, NamespaceView, read_result
+from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.kube.port import CONFIGS, NAMESPACES, PODS, RESULTS, RUNS, TEMPLATES, Object
 from kubeprobe.kube.reflector import Feed
 from kubeprobe.plan.pod_view import read_pod
@@ -26,10 +27,11 @@ class KindSink:
 class Watcher:
     """Puts what was seen into the views, and what follows from it into the queue."""
 
-    def __init__(self, context: Context, runs: RunReconciler) -> None:
+    def __init__(self, context: Context, runs: RunReconciler, waves: WaveReconciler) -> None:
         self._ctx = context
         self._views = context.views
         self._runs = runs
+        self._waves = waves
 
     def feeds(self) -> tuple[Feed, ...]:
         """All that the operator watches: its own kinds, the probes' pods, and namespaces for their labels."""
@@ -75,14 +77,17 @@ class Watcher:
         self._add(Kind.RUN, (namespace, run.metadata.name))
         if run.status.phase is Phase.COMPLETED and run.spec.config_ref is not None:
             self._add(Kind.CONFIG, (namespace, run.spec.config_ref.name))
+            self._sweep_of(run)
 
     def run_gone(self, key: Key, uid: str) -> None:
         """The config may start another one."""
         run = self._views.runs.get(key)
         self._views.runs.drop(key, uid)
         self._runs.forget(uid)
+        self._waves.forget(uid)
         if run is not None and run.spec.config_ref is not None and run.status.phase is not Phase.COMPLETED:
             self._add(Kind.CONFIG, (key[0], run.spec.config_ref.name))
+            self._sweep_of(run)
 
     def result(self, body: Object) -> None:
         """An answer was written, perhaps by somebody else's hand."""
@@ -121,6 +126,11 @@ class Watcher:
     def namespace_gone(self, key: Key, uid: str) -> None:
         """All in it is gone too, and told by its own events."""
         self._views.namespaces.drop(key, uid)
+
+    def _sweep_of(self, run: ProbeRun) -> None:
+        """When a wave is over, or gone, its sweep goes on."""
+        if run.spec.target is not None and run.spec.target.sweep:
+            self._add(Kind.RUN, (run.metadata.namespace, run.spec.target.sweep))
 
     def _template_users(self, name: str) -> None:
         for config in self._views.configs.group(("", name)):

@@ -24,6 +24,10 @@ PAGE = 500
 
 JSON_PATCH = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+ANY_JSON = "application/json, */*;q=0.5"
+"""The key set of tokens has a media type of its own."""
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 async def connect(kubeconfig: Path | None = None, context: str | None = None) -> Client:
@@ -88,7 +92,8 @@ class Client:
 
     def pages(self, resource: Resource, *, label_selector: str = "") -> AsyncIterator[Object]:
         """See `Api.pages`."""
-        return self._pages(resource.path(None), label_selector, "")
+        accept = METADATA_LIST if resource.metadata_only else ANY_JSON
+        return self._pages(resource.path(None), label_selector, "", accept)
 
     async def watch(
         self, resource: Resource, version: str, *, label_selector: str = "", timeout_seconds: int
@@ -103,7 +108,8 @@ class Client:
         }
         total = timeout_seconds + REQUEST_TIMEOUT_SECONDS
         limits = aiohttp.ClientTimeout(total=total, sock_read=SILENCE_SECONDS)
-        response = await self._send("GET", resource.path(None), query=query, limits=limits)
+        accept = METADATA if resource.metadata_only else ANY_JSON
+        response = await self._send("GET", resource.path(None), query=query, limits=limits, accept=accept)
         try:
             async for line in response.content:
                 yield json.loads(line)
@@ -112,10 +118,12 @@ class Client:
         finally:
             response.close()
 
-    async def _pages(self, path: str, label_selector: str, field_selector: str) -> AsyncIterator[Object]:
+    async def _pages(
+        self, path: str, label_selector: str, field_selector: str, accept: str = ANY_JSON
+    ) -> AsyncIterator[Object]:
         query = {"limit": str(PAGE), "labelSelector": label_selector, "fieldSelector": field_selector}
         while True:
-            page = await self._request("GET", path, query=query)
+            page = await self._request("GET", path, query=query, accept=accept)
             yield page
             query["continue"] = page.get("metadata", {}).get("continue") or ""
             if not query["continue"]:
@@ -159,8 +167,9 @@ class Client:
         query: dict[str, str] | None = None,
         body: Object | None = None,
         content_type: str = JSON_PATCH,
+        accept: str = ANY_JSON,
     ) -> Object:
-        response = await self._send(method, path, query=query, body=body, content_type=content_type)
+        response = await self._send(method, path, query=query, body=body, content_type=content_type, accept=accept)
         try:
             payload = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -177,9 +186,9 @@ class Client:
         body: Object | None = None,
         content_type: str = JSON_PATCH,
         limits: aiohttp.ClientTimeout = REQUEST_LIMITS,
+        accept: str = ANY_JSON,
     ) -> aiohttp.ClientResponse:
-        # The key set of tokens has a media type of its own.
-        headers = {"Accept": "application/json, */*;q=0.5", "Content-Type": content_type}
+        headers = {"Accept": accept, "Content-Type": content_type}
         pairs = [(key, value) for key, value in (query or {}).items() if value]
         try:
             verb, url, headers, _, _ = await self._client.param_serialize(

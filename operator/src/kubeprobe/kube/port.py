@@ -22,6 +22,8 @@ class Resource:
     group: str
     version: str
     plural: str
+    metadata_only: bool = False
+    """Whether lists and watches are to bring metadata alone, for objects whose rest is large and of no use."""
 
     def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
         """The URL path of the collection, of one object, or of one object's subresource."""
@@ -41,6 +43,7 @@ RESULTS = Resource(GROUP, VERSION, "proberesults")
 PODS = Resource("", "v1", "pods")
 NAMESPACES = Resource("", "v1", "namespaces")
 NODES = Resource("", "v1", "nodes")
+NODE_METADATA = Resource("", "v1", "nodes", metadata_only=True)
 SERVICES = Resource("", "v1", "services")
 EVENTS = Resource("", "v1", "events")
 CONFIGMAPS = Resource("", "v1", "configmaps")

@@ -24,6 +24,7 @@ from kubeprobe.plan.pace import paced
 from kubeprobe.plan.resolve import Mistake, of_config
 from kubeprobe.plan.run import belongs
 from kubeprobe.plan.schedule import Rhythm
+from kubeprobe.plan.sweep import is_wave, spare_waves
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ def plan_config(seen: ConfigSeen, now: datetime) -> ConfigPlan:
     config = seen.config
     work = of_config(config, seen.template, seen.namespace_labels)
     mistake = work if isinstance(work, Mistake) else None
-    runs = [run for run in seen.runs if belongs(run, config)]
+    mine = [run for run in seen.runs if belongs(run, config)]
+    runs = [run for run in mine if not is_wave(run)]
     cadence = None if mistake else followed(config)
     slots_since = _slots_since(config, cadence, now)
     what = _due(seen, runs, cadence, slots_since, now)
@@ -65,7 +67,7 @@ def plan_config(seen: ConfigSeen, now: datetime) -> ConfigPlan:
         status=_status(config, mistake, slots_since, now),
         mistake=mistake,
         due=what,
-        surplus=surplus(config, runs, now),
+        surplus=(*surplus(config, runs, now), *spare_waves(mine)),
         wake_at=min((time for time in (what.wake_at, expires_at) if time is not None), default=None),
     )
 

@@ -77,9 +77,10 @@ def due(work: Clockwork, now: datetime) -> Due:
     if _too_late(work, found.due, now):
         return nothing
     going = [run for run in scheduled if _going(run)]
-    if going and (spec.concurrency is Concurrency.FORBID or len(going) >= MOST_AT_ONCE):
+    concurrency = Concurrency.FORBID if spec.targets is not None else spec.concurrency
+    if going and (concurrency is Concurrency.FORBID or len(going) >= MOST_AT_ONCE):
         return nothing
-    replaced = tuple(going) if spec.concurrency is Concurrency.REPLACE else ()
+    replaced = tuple(going) if concurrency is Concurrency.REPLACE else ()
     missed = _missed(work, scheduled, served, found.due)
     create = new_run(work.config, found.due, missed=missed, node=suspect_node(scheduled))
     return Due(create, replaced, found.next, wake_at)

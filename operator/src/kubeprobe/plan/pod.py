@@ -23,12 +23,15 @@ DEFAULT_ACCOUNT = "default"
 KILL_MARGIN_SECONDS = 10.0
 """How long after its deadline the kubelet ends a probe that hangs: late enough for its last words."""
 GRACE_SECONDS = 5
-PINNED_TOLERATIONS = (
-    {"key": "node.kubernetes.io/not-ready", "operator": "Exists"},
-    {"key": "node.kubernetes.io/unreachable", "operator": "Exists"},
-    {"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"},
+
+TOLERATED_TAINTS = tuple(
+    f"node.kubernetes.io/{state}"
+    for state in ("not-ready", "unreachable", "unschedulable", "disk-pressure", "memory-pressure", "pid-pressure")
 )
-"""What a pod tolerates that is to say how one node is: that it is not well is the very question."""
+"""What a pod that is pinned to its node does not mind, as a DaemonSet's: that the node is ill is what it is to find.
+
+Of every effect: a DaemonSet's pods are on the node before it falls ill, ours have yet to be bound to it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,16 @@ class Site:
     intake_url: str
 
 
-def build_pod(run: ProbeRun, work: Work, site: Site, now: datetime) -> dict[str, Any]:
-    """The manifest of the pod that executes a run, started now."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one of several pods of a run belongs."""
+
+    pod_name: str
+    node: str
+
+
+def build_pod(run: ProbeRun, work: Work, site: Site, now: datetime, place: Place | None = None) -> dict[str, Any]:
+    """The manifest of the pod that executes a run, started now; pinned where the run has one on each of its nodes."""
     deadline = now + timedelta(seconds=work.timeout_seconds)
     overrides = work.overrides
     labels = {
@@ -57,13 +68,13 @@ def build_pod(run: ProbeRun, work: Work, site: Site, now: datetime) -> dict[str,
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": run.metadata.name,
+            "name": place.pod_name if place else run.metadata.name,
             "namespace": run.metadata.namespace,
             "labels": labels,
             "annotations": annotations,
             "ownerReferences": [owner(run)],
         },
-        "spec": _pod_spec(run, work, site, deadline),
+        "spec": _pod_spec(run, work, site, deadline, place),
     }
 
 
@@ -78,7 +89,7 @@ def owner(run: ProbeRun) -> dict[str, Any]:
     }
 
 
-def _pod_spec(run: ProbeRun, work: Work, site: Site, deadline: datetime) -> dict[str, Any]:
+def _pod_spec(run: ProbeRun, work: Work, site: Site, deadline: datetime, place: Place | None) -> dict[str, Any]:
     template, overrides = work.template.spec, work.overrides
     account = overrides.service_account_name or template.service_account_name
     spec: dict[str, Any] = {
@@ -106,19 +117,19 @@ def _pod_spec(run: ProbeRun, work: Work, site: Site, deadline: datetime) -> dict
     if overrides.node_selector:
         spec["nodeSelector"] = dict(overrides.node_selector)
     tolerations = _dump(overrides.tolerations)
-    if run.spec.node is not None:
-        spec["affinity"] = pinned(run.spec.node)
-        tolerations = [*tolerations, *PINNED_TOLERATIONS]
+    node = place.node if place is not None else run.spec.node
+    if node:
+        spec["affinity"] = {"nodeAffinity": _only_on(node)}
+        tolerations += [{"key": key, "operator": "Exists"} for key in TOLERATED_TAINTS]
     if tolerations:
         spec["tolerations"] = tolerations
     return spec
 
 
-def pinned(node: str) -> dict[str, Any]:
-    """The affinity of a pod that may run on one node only, as a DaemonSet's pods have it."""
-    here = {"key": "metadata.name", "operator": "In", "values": [node]}
-    terms = {"nodeSelectorTerms": [{"matchFields": [here]}]}
-    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
+def _only_on(node: str) -> dict[str, Any]:
+    """As a DaemonSet says it: the scheduler stays in the way, and tells why where the pod does not fit."""
+    field = {"key": "metadata.name", "operator": "In", "values": [node]}
+    return {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchFields": [field]}]}}
 
 
 def _container(run: ProbeRun, work: Work, site: Site, deadline: datetime) -> dict[str, Any]:

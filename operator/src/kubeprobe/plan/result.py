@@ -7,7 +7,7 @@ too. What changes the answer is written at once; that it still stands, at most e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,6 +30,8 @@ from kubeprobe.plan.resolve import Mistake, Work
 from kubeprobe.plan.run import belongs
 from kubeprobe.plan.schedule import interval_seconds
 from kubeprobe.plan.standing import with_health
+from kubeprobe.plan.sweep import is_wave
+from kubeprobe.plan.targets import answer, failed_early, fold_targets, judged
 from kubeprobe.plan.window import decode
 
 HISTORY = 10
@@ -51,13 +53,31 @@ class ResultPlan:
     wake_at: datetime | None
 
 
-def fold(before: ProbeResultStatus, config: ProbeConfig, runs: Iterable[ProbeRun], now: datetime) -> ProbeResultStatus:
-    """The answer with all completed runs counted that it had not counted yet."""
+def fold(
+    before: ProbeResultStatus,
+    config: ProbeConfig,
+    runs: Iterable[ProbeRun],
+    now: datetime,
+    nodes: Collection[str] | None = None,
+) -> ProbeResultStatus:
+    """The answer with all completed runs counted that it had not counted yet.
+
+    Args:
+        before: the answer so far.
+        config: what it is about.
+        runs: the config's runs.
+        now: the time.
+        nodes: the names of the nodes that there are; None when they are not known.
+    """
+    runs = [run for run in runs if belongs(run, config)]
     horizon = now + timedelta(seconds=SKEW_SECONDS)
     status = before.model_copy(update={"history": tuple(one for one in before.history if one.at <= horizon)})
-    own = [run for run in runs if belongs(run, config)]
-    for run in _fresh(status, (run for run in own if counts(run, config, own)), horizon):
-        status = _count(status, run, config.spec.thresholds)
+    targets = fold_targets(status.targets, config, runs, nodes)
+    status = status.model_copy(update={"targets": targets})
+    whole = [run for run in runs if not is_wave(run)]
+    for run in _fresh(status, (run for run in whole if counts(run, config, whole)), horizon):
+        status = _count(status, judged(run, targets), config.spec.thresholds)
+    status = _turn_early(status, runs, config.spec.thresholds)
     status = status.model_copy(
         update={"severity": config.spec.severity, "observed_generation": config.metadata.generation}
     )
@@ -134,8 +154,9 @@ def fresh_until(work: Work | Mistake, cadence: Schedule | None, now: datetime) -
 
 def _answer(status: ProbeResultStatus) -> tuple[object, ...]:
     """What a reader would call another answer; the numbers in a message change with every run and are none."""
+    nodes = answer(status.targets)
     conditions = tuple((one.type, one.status) for one in status.conditions)
-    return (status.verdict, status.reason, NUMBERS.sub("#", status.message), status.severity, conditions)
+    return (status.verdict, status.reason, NUMBERS.sub("#", status.message), status.severity, conditions, nodes)
 
 
 def _count(status: ProbeResultStatus, run: ProbeRun, thresholds: Thresholds) -> ProbeResultStatus:
@@ -208,3 +229,13 @@ def _turn(
         ),
         outcome.at,
     )
+
+
+def _turn_early(status: ProbeResultStatus, runs: Iterable[ProbeRun], thresholds: Thresholds) -> ProbeResultStatus:
+    """The answer with what a sweep under way is known to come to."""
+    early = failed_early(status, runs, thresholds)
+    if early is None:
+        return status
+    at, reason, message = early
+    update = {"verdict": Verdict.FAILED, "since": at, "reason": reason, "message": message}
+    return with_health(status.model_copy(update=update), at)

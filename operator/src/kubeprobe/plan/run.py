@@ -25,7 +25,7 @@ from kubeprobe.api import (
 from kubeprobe.plan import outcome as outcomes
 from kubeprobe.plan.delivery import Attempts, refused
 from kubeprobe.plan.outcome import Outcome
-from kubeprobe.plan.pod import Site, build_pod
+from kubeprobe.plan.pod import Place, Site, build_pod
 from kubeprobe.plan.pod_view import PodView
 from kubeprobe.plan.resolve import Mistake, Work, of_run
 from kubeprobe.plan.schedule import interval_seconds
@@ -75,6 +75,10 @@ class RunSeen:
     lagged: bool = False
     """The operator did not keep up while the run was going: what it did not hear may have been said."""
     evidence: Evidence | None = None
+    place: Place | None = None
+    """Which of the run's pods this is about, where it has one on each of several nodes."""
+    work: Work | Mistake | None = None
+    """What the run is to do, where that was worked out already, for all its pods together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +139,10 @@ def plan_run(seen: RunSeen, site: Site, now: datetime) -> RunPlan:
         return RunPlan(_tidy(run, pod))
     if seen.replaced:
         return _finish(run, pod, REPLACED, now)
-    adoption = _adoption(run, seen.config)
-    work = of_run(run, seen.config, seen.template, seen.namespace_labels)
+    adopt = adoption(run, seen.config)
+    work = seen.work or of_run(run, seen.config, seen.template, seen.namespace_labels)
     plan = _deliver(seen, work, site, now) if pod is None else _follow(seen, pod, work, now)
-    return RunPlan((*adoption, *plan.actions), plan.wake_at)
+    return RunPlan((*adopt, *plan.actions), plan.wake_at)
 
 
 def complete(run: ProbeRun, pod: PodView | None, outcome: Outcome, now: datetime) -> ProbeRunStatus:
@@ -201,7 +205,7 @@ def _deliver(seen: RunSeen, work: Work | Mistake, site: Site, now: datetime) -> 
         again = min(attempts.next_at(_interval(seen.config, work, now)), give_up)
         if now < again:
             return RunPlan(wake_at=again)
-    return RunPlan((CreatePod(build_pod(run, work, site, now)),))
+    return RunPlan((CreatePod(build_pod(run, work, site, now, seen.place)),))
 
 
 def _interval(config: ProbeConfig | None, work: Work, now: datetime) -> float:
@@ -256,7 +260,7 @@ def _wait(run: ProbeRun, pod: PodView, deadline: datetime, now: datetime) -> Run
     over = deadline + timedelta(seconds=LAST_WORD_SECONDS)
     if run.status.phase is Phase.RUNNING or not pod.running:
         return RunPlan(wake_at=over)
-    long = (pod.started_at or now) + timedelta(seconds=LONG_RUN_SECONDS)
+    long = (pod.started_at or run.metadata.creation_timestamp) + timedelta(seconds=LONG_RUN_SECONDS)
     if now < long:
         return RunPlan(wake_at=min(long, over))
     status = ProbeRunStatus(
@@ -304,7 +308,8 @@ def _tidy(run: ProbeRun, pod: PodView | None) -> tuple[Action, ...]:
     return ()
 
 
-def _adoption(run: ProbeRun, config: ProbeConfig | None) -> tuple[Action, ...]:
+def adoption(run: ProbeRun, config: ProbeConfig | None) -> tuple[Adopt, ...]:
+    """What makes a run that a user created belong to its config; nothing where it does."""
     if config is None or any(owner.kind == "ProbeConfig" for owner in run.metadata.owner_references):
         return ()
     owners = [owner.model_dump(by_alias=True, exclude_none=True) for owner in run.metadata.owner_references]

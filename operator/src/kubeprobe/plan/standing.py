@@ -5,11 +5,13 @@ An answer is worth what its age is: when runs stop completing, for whatever reas
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kubeprobe.api import Condition, ProbeConfig, ProbeResultStatus, Schedule, Verdict, set_condition
+from kubeprobe.api import Condition, ProbeConfig, ProbeResultStatus, ProbeRun, Schedule, Verdict, set_condition
+from kubeprobe.api.targets import WAVE_NODES
 from kubeprobe.plan.maintenance import Maintenance, maintenance, pauses
 from kubeprobe.plan.outcome import cut
 from kubeprobe.plan.resolve import MISTAKES, Mistake, Work
@@ -42,7 +44,12 @@ class Standing:
 
 
 def stand(
-    answer: ProbeResultStatus, config: ProbeConfig, work: Work | Mistake, cadence: Schedule | None, now: datetime
+    answer: ProbeResultStatus,
+    config: ProbeConfig,
+    work: Work | Mistake,
+    cadence: Schedule | None,
+    runs: Iterable[ProbeRun],
+    now: datetime,
 ) -> Standing:
     """The answer of the runs with everything in it that stands above them.
 
@@ -51,10 +58,11 @@ def stand(
         config: their config.
         work: what its runs execute, or what is wrong with it.
         cadence: the schedule that is followed now; None where no slots are served.
+        runs: the config's runs, waves of sweeps and all.
         now: the time.
     """
     windows = maintenance(config.spec.maintenance, now)
-    stale_at = _stale_at(answer, config, work, cadence, now)
+    stale_at = _stale_at(config, work, cadence, _heard(answer, config, runs, now), now)
     above = _above(answer, config, work, stale_at, windows, now)
     status = _with_verdict(answer, above, now)
     status = _with_freshness(status, config, above, now)
@@ -104,25 +112,37 @@ def _above(
     )
 
 
+def _heard(answer: ProbeResultStatus, config: ProbeConfig, runs: Iterable[ProbeRun], now: datetime) -> datetime:
+    """When a run, or a sweep's wave, last completed; before the first one, since when there could have been one."""
+    slots = config.status.slots
+    last = answer.last_run.finished_at if answer.last_run else None
+    ends = (*(run.status.finished_at for run in runs), last)
+    known = [min(end, now) for end in ends if end is not None]
+    return max((config.metadata.creation_timestamp, *([slots.since] if slots else []), *known))
+
+
 def _stale_at(
-    answer: ProbeResultStatus, config: ProbeConfig, work: Work | Mistake, cadence: Schedule | None, now: datetime
+    config: ProbeConfig, work: Work | Mistake, cadence: Schedule | None, heard: datetime, now: datetime
 ) -> datetime | None:
     """When silence makes the answer unknown: after two slots, and the time that the second one's run may take."""
     if cadence is None or isinstance(work, Mistake):
         return None
-    meta, slots = config.metadata, config.status.slots
-    known = [meta.creation_timestamp, *([slots.since] if slots else [])]
-    if answer.last_run is not None:
-        known.append(min(answer.last_run.finished_at, now))
-    rhythm, heard = Rhythm(cadence, meta.creation_timestamp, meta.uid), max(known)
+    meta = config.metadata
+    rhythm = Rhythm(cadence, meta.creation_timestamp, meta.uid)
     second = heard
     for _ in range(2):
         second = rhythm.slots(second).next or second
     retries = config.spec.retries
-    attempt_seconds = work.timeout_seconds + LATE_SECONDS
+    attempt_seconds = work.timeout_seconds * _rounds(config) + LATE_SECONDS
     seconds = attempt_seconds + retries.limit * (retries.delay.seconds + attempt_seconds)
     paused = sum((one.end - one.start for one in pauses(config.spec.maintenance, heard, now)), timedelta())
     return second + timedelta(seconds=seconds) + paused
+
+
+def _rounds(config: ProbeConfig) -> int:
+    """How many pods of one wave come after each other at most."""
+    each = config.spec.targets.each_node if config.spec.targets else None
+    return math.ceil(WAVE_NODES / each.max_concurrent) if each else 1
 
 
 def _with_verdict(answer: ProbeResultStatus, above: Reasons | None, now: datetime) -> ProbeResultStatus:
