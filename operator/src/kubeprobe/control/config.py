@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kubeprobe.api import ProbeConfig, ProbeRun
+from kubeprobe.control.again import look_again_after
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key
@@ -51,12 +52,13 @@ class ConfigReconciler:
             "observedGeneration": meta.generation,
             "conditions": [one.model_dump(by_alias=True, exclude_none=True, mode="json") for one in plan.conditions],
         }
-        body = {"status": status}
+        body = {"metadata": {"resourceVersion": meta.resource_version}, "status": status}
         try:
             written = await self._ctx.api.merge_patch(CONFIGS, meta.namespace, meta.name, body, subresource="status")
         except ApiError as error:
             if error.not_found:
                 return
+            await look_again_after(error, self._ctx, CONFIGS, (meta.namespace, meta.name))
             raise
         self._ctx.views.configs.put(ProbeConfig.model_validate(written))
         if plan.mistake is not None:
@@ -74,6 +76,7 @@ class ConfigReconciler:
             raise
         run = ProbeRun.model_validate(created)
         self._ctx.views.runs.put(run)
+        self._ctx.vouched.add(run.metadata.uid)
         if run.spec.trigger.slot is not None:
             late = (self._ctx.now() - run.spec.trigger.slot).total_seconds()
             self._ctx.metrics.start_error_seconds.observe(max(late, 0.0))

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kubeprobe.control.context import Work
+from kubeprobe.control.leader import Elector
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.intake.port import Check
 
 STUCK_SECONDS = 60.0
+ELECTION_SECONDS = 60.0
 SYNC_SECONDS = 180.0
 
 
@@ -26,6 +28,7 @@ class OperatorHealth:
     """`kubeprobe.intake.port.Health` of the operator."""
 
     queue: WorkQueue[Work]
+    elector: Elector
     sync: Sync
     clock: Callable[[], float]
     started: float
@@ -36,11 +39,22 @@ class OperatorHealth:
         return (
             Check("queue", waiting < STUCK_SECONDS, f"the oldest key has waited {waiting:.1f}s for a worker"),
             Check("watches", self.sync.done.is_set() or since < SYNC_SECONDS, self._seen()),
+            self._election(),
         )
 
     def ready(self) -> tuple[Check, ...]:
-        """Whether reports can be taken."""
-        return (Check("views", self.sync.done.is_set(), self._seen()),)
+        """Whether this replica could take over; only the leader takes reports, and the Service leads to it alone."""
+        return (Check("views", self.sync.done.is_set(), self._seen()), Check("role", True, self._role()))
+
+    def _election(self) -> Check:
+        idle = self.elector.idle_seconds()
+        alive = not self.sync.done.is_set() or idle < ELECTION_SECONDS
+        return Check("election", alive, f"last thought about {idle:.1f}s ago; {self._role()}")
+
+    def _role(self) -> str:
+        if self.elector.leads():
+            return "this replica leads"
+        return f"this replica stands by; the lease is held by {self.elector.holder or 'nobody'}"
 
     def _seen(self) -> str:
         return "all objects were seen" if self.sync.done.is_set() else "the first listing is not complete yet"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -57,6 +57,10 @@ class Metrics:
             "From a run's slot to its creation.",
             registry=registry,
             buckets=DELIVERY_BUCKETS,
+        )
+        self.leader = Gauge("kubeprobe_leader", "1 while this replica leads, else 0.", registry=registry)
+        self.leader_transitions = Counter(
+            "kubeprobe_leader_transitions", "Times that this replica began or ceased to lead.", registry=registry
         )
         self.reconcile_errors = Counter(
             "kubeprobe_reconcile_errors", "Reconciliations that ended in an error.", ["kind"], registry=registry

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kubeprobe.api import API_VERSION, ProbeConfig, ProbeResultStatus, Verdict
+from kubeprobe.control.again import look_again_after
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.view import Key, ResultView, read_result
 from kubeprobe.kube.port import RESULTS, ApiError
@@ -62,6 +63,11 @@ class ResultReconciler:
             await self._write(key, config, result, plan)
         self._ctx.wake(Kind.RESULT, key, plan.wake_at)
 
+    def reset(self) -> None:
+        """Forget what was held in memory: what is written counts, for another replica may have led meanwhile."""
+        self._answers.clear()
+        self._written.clear()
+
     async def flush(self) -> None:
         """Write every answer that is ahead of what is written: the process is about to end."""
         for key, answer in list(self._answers.items()):
@@ -94,15 +100,20 @@ class ResultReconciler:
             meta = config.metadata
             next_run = slots(config.spec.schedule, meta.creation_timestamp, meta.uid, now).next
         status = plan.status.model_copy(update={"next_run": next_run})
-        if result is None and not await self._create(key, config):
+        result = result or await self._create(key, config)
+        if result is None:
             return
         # Null takes the next run away when there is none any more; left out, a merge would keep it.
-        body = {"status": {"nextRun": None, **status.model_dump(by_alias=True, exclude_none=True, mode="json")}}
+        body = {
+            "metadata": {"resourceVersion": str(result.resource_version)},
+            "status": {"nextRun": None, **status.model_dump(by_alias=True, exclude_none=True, mode="json")},
+        }
         try:
             answer = await self._ctx.api.merge_patch(RESULTS, key[0], key[1], body, subresource="status")
         except ApiError as error:
             if error.not_found:
                 return
+            await look_again_after(error, self._ctx, RESULTS, key)
             raise
         written = read_result(answer)
         self._ctx.views.results.put(written)
@@ -110,7 +121,8 @@ class ResultReconciler:
         self._written[key] = Written(config.metadata.uid, written, now)
         await self._tell(config, plan, now)
 
-    async def _create(self, key: Key, config: ProbeConfig) -> bool:
+    async def _create(self, key: Key, config: ProbeConfig) -> ResultView | None:
+        """The config's ProbeResult, new; None when there is no place for one any more."""
         meta = config.metadata
         owner = {
             "apiVersion": API_VERSION,
@@ -130,13 +142,12 @@ class ResultReconciler:
             },
         }
         try:
-            await self._ctx.api.create(RESULTS, key[0], body)
+            return read_result(await self._ctx.api.create(RESULTS, key[0], body))
         except ApiError as error:
             if error.namespace_terminating or error.not_found:
-                return False
-            if not error.already_exists:
-                raise
-        return True
+                return None
+            await look_again_after(error, self._ctx, RESULTS, key)
+            raise
 
     async def _tell(self, config: ProbeConfig, plan: ResultPlan, now: datetime) -> None:
         status = plan.status

@@ -26,8 +26,11 @@ JSON_PATCH = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
 
-async def connect(kubeconfig: Path | None = None, context: str | None = None) -> Client:
+async def connect(kubeconfig: Path | None = None, context: str | None = None, user: str = "") -> Client:
     """A client for the named kubeconfig and context, else for $KUBECONFIG, the pod's own cluster, or ~/.kube/config.
+
+    Args:
+        user: who the API server's audit log is to name beside the program, such as a replica of several.
 
     Raises:
         ApiError: none of these is there or can be read; the message says which was tried.
@@ -45,15 +48,15 @@ async def connect(kubeconfig: Path | None = None, context: str | None = None) ->
             )
     except (config.ConfigException, OSError) as error:
         raise ApiError(0, "NoCluster", f"no cluster is configured: {error}; set KUBECONFIG or --kubeconfig") from error
-    return Client(configuration)
+    return Client(configuration, user)
 
 
 class Client:
     """`kubeprobe.kube.port.Api` over one connection pool. Close it, or use it as an async context manager."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, user: str = "") -> None:
         self._client = ApiClient(configuration)
-        self._client.user_agent = f"kubeprobe/{version('kubeprobe')}"
+        self._client.user_agent = f"kubeprobe/{version('kubeprobe')}" + (f" ({user})" if user else "")
 
     @property
     def host(self) -> str:
