@@ -17,6 +17,8 @@ from tests.lab.kubectl import eventually
 from tests.lab.lab import NAMESPACE, RELEASE, Lab
 
 READY_SECONDS = 60
+REPLICAS = 2
+"""As many as the chart's default."""
 
 
 class OperatorProcess:
@@ -95,5 +97,5 @@ def operator_beside(lab: Lab, log: Path) -> Iterator[OperatorProcess]:
         yield process
     finally:
         process.stop()
-        lab.kubectl("-n", NAMESPACE, "scale", deployment, "--replicas=1")
+        lab.kubectl("-n", NAMESPACE, "scale", deployment, f"--replicas={REPLICAS}")
         lab.kubectl("-n", NAMESPACE, "rollout", "status", deployment, "--timeout=90s", timeout_seconds=100)
