@@ -52,6 +52,21 @@ class OperatorProcess:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "COLUMNS": "200"})
         eventually("the operator is ready", self._ready, READY_SECONDS, lambda: self._log.read_text()[-2000:])
 
+    def freeze(self) -> None:
+        """Hold it still, as a machine under a hypervisor may be."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def says(self, path: str) -> str:
+        """What it answers; nothing when it does not answer."""
+        try:
+            return httpx.get(f"{self.url}{path}", timeout=2).text
+        except httpx.HTTPError:
+            return ""
+
     def kill(self) -> None:
         """End it as a power cut would."""
         self._end(signal.SIGKILL)
@@ -62,9 +77,13 @@ class OperatorProcess:
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(number)
+            self._signal(number)
             self._process.wait(timeout=30)
             self._process = None
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def _ready(self) -> bool:
         try:

@@ -164,7 +164,7 @@ class World:
     paces: Sequence[float]
     faults: Sequence[Fault]
     delays: Sequence[float]
-    lease: LeaseRecord = LeaseRecord()
+    lease: LeaseRecord = field(default_factory=LeaseRecord)
     now: float = 0.0
     sent: int = 0
     requests: list[Request] = field(default_factory=list)

@@ -52,9 +52,8 @@ class OperatorHealth:
         return Check("election", alive, f"last thought about {idle:.1f}s ago; {self._role()}")
 
     def _role(self) -> str:
-        if self.elector.leads():
-            return "this replica leads"
-        return f"this replica stands by; the lease is held by {self.elector.holder or 'nobody'}"
+        me = self.elector.identity
+        return f"{me} leads" if self.elector.leads() else f"{me} stands by; {self.elector.holder or 'nobody'} leads"
 
     def _seen(self) -> str:
         return "all objects were seen" if self.sync.done.is_set() else "the first listing is not complete yet"

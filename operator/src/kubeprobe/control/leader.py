@@ -70,6 +70,11 @@ class Elector:
         return self._open and leads(self._candidate, self._clock(), self._timings)
 
     @property
+    def identity(self) -> str:
+        """This replica's name in the lease."""
+        return self._candidate.identity
+
+    @property
     def holder(self) -> str:
         """Who holds the lease as far as is known; empty when nobody does."""
         return self._candidate.lease.holder
