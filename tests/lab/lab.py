@@ -43,7 +43,7 @@ class Lab:
         )  # fmt: skip
 
     def _placed(self) -> tuple[str, ...]:
-        """Faults hit the last node; one operator, without a standby yet, is put on the first."""
+        """Faults hit the last node and are about probes, so both replicas are put on the first."""
         node = self.testbed.nodes[0]
         return ("--set", f"nodeSelector.kubernetes\\.io/hostname={node}")
 

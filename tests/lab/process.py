@@ -17,6 +17,8 @@ from tests.lab.kubectl import eventually
 from tests.lab.lab import NAMESPACE, RELEASE, Lab
 
 READY_SECONDS = 60
+REPLICAS = 2
+"""As many as the chart's default."""
 
 
 class OperatorProcess:
@@ -50,6 +52,21 @@ class OperatorProcess:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "COLUMNS": "200"})
         eventually("the operator is ready", self._ready, READY_SECONDS, lambda: self._log.read_text()[-2000:])
 
+    def freeze(self) -> None:
+        """Hold it still, as a machine under a hypervisor may be."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def says(self, path: str) -> str:
+        """What it answers; nothing when it does not answer."""
+        try:
+            return httpx.get(f"{self.url}{path}", timeout=2).text
+        except httpx.HTTPError:
+            return ""
+
     def kill(self) -> None:
         """End it as a power cut would."""
         self._end(signal.SIGKILL)
@@ -60,9 +77,13 @@ class OperatorProcess:
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(number)
+            self._signal(number)
             self._process.wait(timeout=30)
             self._process = None
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def _ready(self) -> bool:
         try:
@@ -95,5 +116,5 @@ def operator_beside(lab: Lab, log: Path) -> Iterator[OperatorProcess]:
         yield process
     finally:
         process.stop()
-        lab.kubectl("-n", NAMESPACE, "scale", deployment, "--replicas=1")
+        lab.kubectl("-n", NAMESPACE, "scale", deployment, f"--replicas={REPLICAS}")
         lab.kubectl("-n", NAMESPACE, "rollout", "status", deployment, "--timeout=90s", timeout_seconds=100)

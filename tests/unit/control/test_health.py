@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from kubeprobe.control.context import Kind, Work
-from kubeprobe.control.health import DEAF_SECONDS, STUCK_SECONDS, SYNC_SECONDS, OperatorHealth, Sync
+from kubeprobe.control.health import DEAF_SECONDS, ELECTION_SECONDS, STUCK_SECONDS, SYNC_SECONDS, OperatorHealth, Sync
 from kubeprobe.control.queue import WorkQueue
 
 
@@ -17,12 +18,25 @@ class Watch:
     turned_at: float = 0.0
 
 
+class Election:
+    holder = "another"
+    idle = 0.0
+
+    def idle_seconds(self) -> float:
+        return self.idle
+
+    def leads(self) -> bool:
+        return False
+
+
 class Site:
     def __init__(self) -> None:
         self.now = 0.0
         self.queue: WorkQueue[Work] = WorkQueue(lambda: self.now)
-        self.sync, self.watch = Sync(), Watch()
-        self.health = OperatorHealth(self.queue, self.sync, [self.watch], lambda: self.now, 0.0)  # type: ignore[list-item]
+        self.sync, self.watch, self.election = Sync(), Watch(), Election()
+        election: Any = self.election
+        watches: Any = [self.watch]
+        self.health = OperatorHealth(self.queue, election, self.sync, watches, lambda: self.now, 0.0)
 
     def failing(self) -> set[str]:
         return {check.name for check in self.health.live() if not check.ok}
@@ -53,3 +67,12 @@ def test_a_watch_that_neither_hears_nor_asks_hangs(heard: float, turned: float, 
     site = Site()
     site.watch.heard_at, site.watch.turned_at, site.now = heard, turned, DEAF_SECONDS + 5
     assert ("watches" in site.failing()) is deaf
+
+
+def test_an_election_that_nobody_thinks_about_is_found_once_there_is_one() -> None:
+    site = Site()
+    site.election.idle = ELECTION_SECONDS
+    assert site.failing() == set()
+    site.sync.done.set()
+    assert site.failing() == {"election"}
+    assert "held by another" in site.health.ready()[1].detail

@@ -174,3 +174,42 @@ async def test_the_age_of_what_waits_is_known(queue: WorkQueue[str], clock: Cloc
     queue.add("a")
     clock.now = 7.0
     assert queue.oldest_seconds() == 7.0
+
+
+async def test_a_closed_queue_holds_nothing_and_takes_nothing(queue: WorkQueue[str], clock: Clock) -> None:
+    queue.add("ready")
+    queue.add_after("later", 5)
+    queue.close()
+    queue.add("more")
+    queue.add_after("much", 5)
+    clock.now = 60
+    assert (len(queue), queue.oldest_seconds()) == (0, 0.0)
+    queue.open()
+    worker = Worker(queue)
+    queue.add("again")
+    await settle()
+    assert worker.seen == ["again"]
+    await worker.close()
+
+
+async def test_a_queue_that_is_closed_in_the_middle_of_the_work_does_not_repeat_it(queue: WorkQueue[str]) -> None:
+    worker = Worker(queue)
+    worker.release.clear()
+    queue.add("a")
+    await settle()
+    queue.add("a")
+    queue.close()
+    worker.release.set()
+    await settle()
+    assert worker.seen == ["a"]
+    await worker.close()
+
+
+async def test_keys_that_need_no_waiting_do_not_hold_up_the_loop(queue: WorkQueue[str]) -> None:
+    worker = Worker(queue, workers=1)
+    for number in range(100):
+        queue.add(str(number))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert 0 < len(worker.seen) < 100
+    await worker.close()

@@ -213,7 +213,7 @@ def test_a_short_timeout_wakes_before_a_run_is_long() -> None:
 
 def test_a_pod_without_its_annotations_still_has_an_end() -> None:
     one = seen(pod=pod(started=None, deadline=None, status=RUNNING, node="node-1"), main=config(timeout="30s"))
-    assert planned(one, 10).wake_at == at(15)
+    assert planned(one, 10).wake_at == at(31)
     assert planned(one, 30.9).wake_at == at(31)
     assert planned(one, 31).actions == (AskForEvidence("uid-pod", "node-1"),)
     status = final(replace(one, evidence=NOTHING), 31)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import signal
+import socket
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 import uvloop
@@ -26,6 +28,13 @@ def operator(
     ] = "",
     host: Annotated[str, typer.Option(help="The address that the intake listens on.")] = "0.0.0.0",  # noqa: S104
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port that the intake listens on.")] = 8080,
+    pod_name: Annotated[
+        str, typer.Option(envvar="POD_NAME", help="This replica's own pod, which the leader labels for its Service.")
+    ] = "",
+    pod_namespace: Annotated[str, typer.Option(envvar="POD_NAMESPACE", help="The namespace of that pod.")] = "",
+    lease_namespace: Annotated[
+        str, typer.Option(help="Where the Lease is that says which replica leads; the pod's namespace, else default.")
+    ] = "",
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Kubeconfig; else $KUBECONFIG, the pod's own, ~/.kube.")
     ] = None,
@@ -34,27 +43,44 @@ def operator(
     """Run the operator until it is told to end (SIGTERM or Ctrl-C)."""
     if bool(intake_url) == bool(intake_service):
         raise typer.BadParameter("set exactly one of --intake-url and --intake-service")
+    if pod_name and not pod_namespace:
+        raise typer.BadParameter("--pod-name needs --pod-namespace: set POD_NAMESPACE by the downward API as well")
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     for noisy in ("asyncio", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
-        uvloop.run(_run(intake_url, intake_service, host, port, kubeconfig))
+        replica = _Replica(pod_name, pod_namespace, lease_namespace)
+        uvloop.run(_run(intake_url, intake_service, host, port, kubeconfig, replica))
     except (ApiError, OSError) as error:
         typer.echo(f"kubeprobe operator: {error}", err=True)
         raise typer.Exit(1) from error
 
 
-async def _run(intake_url: str, intake_service: str, host: str, port: int, kubeconfig: Path | None) -> None:
-    # Only here: the other commands are not to wait for what a server needs.
-    from kubeprobe.control.operator import Operator, Settings
+class _Replica(NamedTuple):
+    pod_name: str
+    pod_namespace: str
+    lease_namespace: str
 
+
+async def _run(
+    intake_url: str, intake_service: str, host: str, port: int, kubeconfig: Path | None, which: _Replica
+) -> None:
+    # Only here: the other commands are not to wait for what a server needs.
+    from kubeprobe.control.operator import Operator, Replica, Settings
+
+    identity = f"{which.pod_name or socket.gethostname()}_{secrets.token_hex(4)}"
+    replica = Replica(
+        identity=identity,
+        lease_namespace=which.lease_namespace or which.pod_namespace or "default",
+        pod=(which.pod_namespace, which.pod_name) if which.pod_name else None,
+    )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with await connect(kubeconfig) as api:
+    async with await connect(kubeconfig, user=identity) as api:
         url = intake_url or await _service_url(api, intake_service)
-        await Operator(api, Settings(intake_url=url, host=host, port=port)).run(stop)
+        await Operator(api, Settings(intake_url=url, replica=replica, host=host, port=port)).run(stop)
     logger.info("ended")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kubeprobe.api import ProbeConfig, ProbeRun
+from kubeprobe.control.again import look_again_after
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key
@@ -47,12 +48,14 @@ class ConfigReconciler:
         if plan.status is None:
             return
         meta = config.metadata
-        body = {"status": plan.status.model_dump(by_alias=True, exclude_none=True, mode="json")}
+        status = plan.status.model_dump(by_alias=True, exclude_none=True, mode="json")
+        body = {"metadata": {"resourceVersion": meta.resource_version}, "status": status}
         try:
             written = await self._ctx.api.merge_patch(CONFIGS, meta.namespace, meta.name, body, subresource="status")
         except ApiError as error:
             if error.not_found:
                 return
+            await look_again_after(error, self._ctx, CONFIGS, (meta.namespace, meta.name))
             raise
         self._ctx.views.configs.put(ProbeConfig.model_validate(written))
         if plan.mistake is not None:
@@ -70,6 +73,7 @@ class ConfigReconciler:
             raise
         run = ProbeRun.model_validate(created)
         self._ctx.views.runs.put(run)
+        self._ctx.vouched.add(run.metadata.uid)
         self._observe(run)
         for started in (run, *due.replaced):
             self._ctx.queue.add((Kind.RUN, (meta.namespace, started.metadata.name)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from kubeprobe.control.events import Recorder
@@ -42,6 +42,8 @@ class Context:
     metrics: Metrics
     site: Site
     now: Callable[[], datetime]
+    vouched: set[str] = field(default_factory=set)
+    """The uids of runs that this replica created, or read anew, since it leads: its views cannot lag behind them."""
 
     def wake(self, kind: Kind, key: Key, at: datetime | None) -> None:
         """Have an object reconciled again at a time, if there is one."""

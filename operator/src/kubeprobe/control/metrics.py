@@ -73,6 +73,10 @@ class Metrics:
         self.slots_missed = Counter(
             "kubeprobe_slots_missed", "Slots of schedules that had no run, by reason.", ["reason"], registry=registry
         )
+        self.leader = Gauge("kubeprobe_leader", "1 while this replica leads, else 0.", registry=registry)
+        self.leader_transitions = Counter(
+            "kubeprobe_leader_transitions", "Times that this replica began or ceased to lead.", registry=registry
+        )
         self.reconcile_errors = Counter(
             "kubeprobe_reconcile_errors", "Reconciliations that ended in an error.", ["kind"], registry=registry
         )

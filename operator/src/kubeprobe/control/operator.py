@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine
@@ -15,11 +14,14 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry
 
 from kubeprobe.api import Phase
+from kubeprobe.control.badge import Badge
 from kubeprobe.control.config import ConfigReconciler
 from kubeprobe.control.context import Context, Kind, Work
 from kubeprobe.control.events import Recorder
 from kubeprobe.control.health import OperatorHealth, Sync
 from kubeprobe.control.lag import Gauges, LagMonitor
+from kubeprobe.control.leader import Duty, Elector, boot_clock
+from kubeprobe.control.lease import LEASE_NAME, LeaseStore
 from kubeprobe.control.leftovers import Leftovers
 from kubeprobe.control.metrics import Metrics
 from kubeprobe.control.nodes import NodeWatch
@@ -30,11 +32,12 @@ from kubeprobe.control.run import RunReconciler
 from kubeprobe.control.sweep import SweepReconciler
 from kubeprobe.control.template import TemplateReconciler
 from kubeprobe.control.tidy import Tidier
-from kubeprobe.control.view import Views
+from kubeprobe.control.view import Key, Views
 from kubeprobe.control.watch import Watcher
 from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.intake.server import Intake, IntakeDeps, serve
-from kubeprobe.kube.port import CONFIGS, PODS, RESULTS, RUNS, TEMPLATES, Api, ApiError
+from kubeprobe.kube.fence import Fence, NotLeadingError
+from kubeprobe.kube.port import CONFIGS, LEASES, PODS, RESULTS, RUNS, TEMPLATES, Api, ApiError
 from kubeprobe.kube.reflector import Reflector
 from kubeprobe.kube.tokens import ClusterKeys
 from kubeprobe.plan.pod import Site
@@ -46,11 +49,23 @@ LONGEST_RETRY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
+class Replica:
+    """Which of the operator's replicas this process is."""
+
+    identity: str
+    """Its name in the lease; no two processes ever have the same."""
+    lease_namespace: str
+    pod: Key | None = None
+    """Its own pod; None outside a cluster, where no Service leads to it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """How one operator process is run."""
 
     intake_url: str
     """What probes are told to report to: an address, not a DNS name, since DNS may be what is broken."""
+    replica: Replica
     host: str = "0.0.0.0"  # noqa: S104 - probes come from the pod network
     port: int = 8080
 
@@ -61,23 +76,31 @@ class Operator:
     def __init__(self, api: Api, settings: Settings) -> None:
         self._settings = settings
         self._api = api
+        replica = settings.replica
+        self._elector = Elector(LeaseStore(api, replica.lease_namespace, utc_now), replica.identity, boot_clock)
+        self._fence = Fence(api, self._elector.leads)
+        self._badge = Badge(api, self._fence, replica.pod, self._elector.leads) if replica.pod else None
         self._sync = Sync()
         views = Views()
         queue: WorkQueue[Work] = WorkQueue(time.monotonic)
+        queue.close()
         self._context = Context(
-            api=api,
+            api=self._fence,
             views=views,
             queue=queue,
-            recorder=Recorder(api, utc_now, socket.gethostname()),
+            recorder=Recorder(self._fence, utc_now, replica.identity),
             metrics=Metrics(CollectorRegistry(), views),
             site=Site(intake_url=settings.intake_url),
             now=utc_now,
         )
-        self._tidier = Tidier(api)
-        self._leftovers = Leftovers(api, lambda: (run.metadata.name for run in views.runs), views.pods, time.monotonic)
+        self._context.metrics.leader.set_function(self._elector.leads)
+        self._tidier = Tidier(self._fence)
+        self._leftovers = Leftovers(
+            self._fence, lambda: (run.metadata.name for run in views.runs), views.pods, time.monotonic
+        )
         self._watches: list[Reflector] = []
         gauges = Gauges(queue_age=queue.oldest_seconds, watch_age=self._watch_age_seconds)
-        self._lag = LagMonitor(time.monotonic, utc_now, gauges, self._enqueue_all)
+        self._lag = LagMonitor(boot_clock, utc_now, gauges, self._wake_all)
         self._context.metrics.watch_lag(self._lag, gauges)
         self._runs = RunReconciler(self._context, self._lag.held_up_since)
         self._nodes = NodeWatch(api, views, time.monotonic)
@@ -100,11 +123,48 @@ class Operator:
             ApiError: the cluster does not let the operator work: no CRDs, or no permission.
         """
         await self._check_access()
-        tasks = (self._watch(), self._lag.run(), self._tidier.run(), self._sweep())
-        async with self._intake(), _running(*tasks, *(self._work() for _ in range(WORKERS))):
+        badge = [self._badge.run()] if self._badge else []
+        async with self._intake(), _running(self._watch(), self._lag.run(), *badge):
+            await _either(self._sync.done, stop)
+            await self._elector.run(Duty(lambda: self._lead(stop), self._lost), stop)
+
+    async def _lead(self, stop: asyncio.Event) -> None:
+        """All that writes, from what is written and from nothing that this process remembers, until `stop` is set."""
+        self._context.metrics.leader_transitions.inc()
+        for part in (self._runs, self._waves, self._results, self._tidier):
+            part.reset()
+        self._failures.clear()
+        self._context.queue.open()
+        self._wake_all()
+        if self._badge is not None:
+            self._badge.look()
+        async with _running(self._tidier.run(), self._leftovers.run(), *(self._work() for _ in range(WORKERS))):
             await stop.wait()
         with contextlib.suppress(ApiError):
             await self._results.flush()
+
+    def _lost(self) -> None:
+        self._context.metrics.leader_transitions.inc()
+        self._fence.shut()
+        self._context.queue.close()
+        if self._badge is not None:
+            self._badge.look()
+
+    def _wake_all(self) -> None:
+        """Have everything looked at: what is under way first, then what may be due."""
+        views, add = self._context.views, self._context.queue.add
+        over = [run for run in views.runs if run.status.phase is Phase.COMPLETED]
+        going = [run for run in views.runs if run.status.phase is not Phase.COMPLETED]
+        configs = [(config.metadata.namespace, config.metadata.name) for config in views.configs]
+        for template in views.templates:
+            add((Kind.TEMPLATE, ("", template.metadata.name)))
+        for run in going:
+            add((Kind.RUN, (run.metadata.namespace, run.metadata.name)))
+        for kind in (Kind.CONFIG, Kind.RESULT):
+            for key in configs:
+                add((kind, key))
+        for run in over:
+            add((Kind.RUN, (run.metadata.namespace, run.metadata.name)))
 
     async def _check_access(self) -> None:
         """A watch would retry a refusal for ever; a person wants to know now."""
@@ -118,10 +178,16 @@ class Operator:
                         404, error.reason, f"{resource.plural} are not known to the cluster; {hint}"
                     ) from error
                 raise
+        try:
+            await self._api.get(LEASES, self._settings.replica.lease_namespace, LEASE_NAME)
+        except ApiError as error:
+            if not error.not_found:
+                raise
 
     async def _watch(self) -> None:
         """Follow everything; decisions begin when all that is there has been seen once."""
-        feeds = (*Watcher(self._context, self._runs, self._waves).feeds(), *self._leftovers.feeds())
+        watched = Watcher(self._context, self._runs, self._waves).feeds()
+        feeds = (*watched, *self._leftovers.feeds(), *([self._badge.feed()] if self._badge else []))
         self._watches[:] = [Reflector(self._api, feed, time.monotonic) for feed in feeds]
         async with _running(self._nodes.run(), *(reflector.run() for reflector in self._watches)):
             for reflector in self._watches:
@@ -135,8 +201,10 @@ class Operator:
     async def _intake(self) -> AsyncIterator[None]:
         started = time.monotonic()
         deps = IntakeDeps(
-            reports=ReportSink(self._context, self._runs, self._waves, self._sync),
-            health=OperatorHealth(self._context.queue, self._sync, self._watches, time.monotonic, started),
+            reports=ReportSink(self._context, self._runs, self._waves, self._elector.leads),
+            health=OperatorHealth(
+                self._context.queue, self._elector, self._sync, self._watches, time.monotonic, started
+            ),
             keys=ClusterKeys(self._api),
             registry=self._context.metrics.registry,
             now=utc_now,
@@ -149,28 +217,19 @@ class Operator:
         """How long ago the watch that hears least was last told something."""
         return max((time.monotonic() - watch.heard_at for watch in self._watches), default=0.0)
 
-    def _enqueue_all(self) -> None:
-        """Have everything reconciled: what was planned by a clock that moved is planned anew."""
-        views, queue = self._context.views, self._context.queue
-        for config in views.configs:
-            queue.add((Kind.CONFIG, (config.metadata.namespace, config.metadata.name)))
-        for run in views.runs:
-            if run.status.phase is not Phase.COMPLETED:
-                queue.add((Kind.RUN, (run.metadata.namespace, run.metadata.name)))
-
-    async def _sweep(self) -> None:
-        await self._sync.done.wait()
-        await self._leftovers.run()
-
     async def _work(self) -> None:
-        await self._sync.done.wait()
         await self._context.queue.work(self._handle)
 
     async def _handle(self, work: Work) -> None:
         kind, key = work
         try:
             await self._reconcile[kind](key)
+        except NotLeadingError as error:
+            logger.info("%s %s/%s: %s", kind, *key, error)
         except ApiError as error:
+            if error.conflict:  # it was looked at again, and is decided anew
+                self._context.queue.add_after(work, FIRST_RETRY_SECONDS)
+                return
             logger.warning("%s %s/%s: %s", kind, *key, error)
             self._retry(work)
         except Exception:
@@ -184,6 +243,16 @@ class Operator:
         self._failures[work] += 1
         delay = FIRST_RETRY_SECONDS * 2.0 ** (self._failures[work] - 1)
         self._context.queue.add_after(work, min(delay, LONGEST_RETRY_SECONDS))
+
+
+async def _either(*events: asyncio.Event) -> None:
+    """Wait until one of them is set."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
 
 
 def utc_now() -> datetime:

@@ -34,9 +34,24 @@ class WorkQueue(Generic[K]):
         self._order = 0
         self._wake = asyncio.Event()
         self._added_at: dict[K, float] = {}
+        self._closed = False
+
+    def open(self) -> None:
+        """Take keys, as from the beginning."""
+        self._closed = False
+
+    def close(self) -> None:
+        """Drop all that waits, and whatever is added from now on: nobody works on it here."""
+        self._closed = True
+        self._ready.clear()
+        self._heap.clear()
+        for planned in (self._waiting, self._again, self._later, self._added_at):
+            planned.clear()
 
     def add(self, key: K) -> None:
         """Have the key worked on as soon as a worker is free."""
+        if self._closed:
+            return
         self._later.pop(key, None)
         if key in self._waiting:
             return
@@ -50,6 +65,8 @@ class WorkQueue(Generic[K]):
 
     def add_after(self, key: K, delay_seconds: float) -> None:
         """Have the key worked on after a while; if it is due earlier anyway, then."""
+        if self._closed:
+            return
         if delay_seconds <= 0:
             self.add(key)
             return
@@ -78,6 +95,8 @@ class WorkQueue(Generic[K]):
             key = await self._take()
             async with self._hold(key):
                 await handle(key)
+            # Thousands of keys that need no request must not hold up the loop, and with it the lease's renewal.
+            await asyncio.sleep(0)
 
     @asynccontextmanager
     async def exclusive(self, key: K) -> AsyncIterator[None]:

@@ -3,35 +3,44 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 
 from kubeprobe.api import Phase, ProbeRun, Source
+from kubeprobe.control.again import look_again
 from kubeprobe.control.context import Context, Kind
-from kubeprobe.control.health import Sync
 from kubeprobe.control.run import RunReconciler
+from kubeprobe.control.view import Key
 from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.intake.port import Answer, PodIdentity
-from kubeprobe.kube.port import PODS, ApiError
+from kubeprobe.kube.fence import NotLeadingError
+from kubeprobe.kube.port import PODS, RUNS, ApiError
 from kubeprobe.plan.outcome import digest, from_report
 from kubeprobe.plan.pod_view import PodView, read_pod
 from kubeprobe.plan.run import complete
 from probe_sdk.wire import Report
 
 logger = logging.getLogger("kubeprobe.reports")
+TRIES = 3
+"""Somebody may write the run between our look at it and our write, but not for ever."""
 
 
 class ReportSink:
-    """`kubeprobe.intake.port.Reports` over the operator's views."""
+    """`kubeprobe.intake.port.Reports` over the operator's views.
 
-    def __init__(self, context: Context, runs: RunReconciler, waves: WaveReconciler, sync: Sync) -> None:
+    Args:
+        leads: whether this replica leads, and so may write what it is told.
+    """
+
+    def __init__(self, context: Context, runs: RunReconciler, waves: WaveReconciler, leads: Callable[[], bool]) -> None:
         self._ctx = context
         self._runs = runs
         self._waves = waves
-        self._sync = sync
+        self._leads = leads
 
     async def accept(self, who: PodIdentity, report: Report, received_at: datetime) -> Answer:
         """See `Reports.accept`."""
-        if not self._sync.done.is_set():
+        if not self._leads():
             return Answer.UNAVAILABLE
         over = self._ctx.views.runs.get((who.namespace, who.pod))
         if over is not None and over.status.pod_uid == who.pod_uid and over.status.phase is Phase.COMPLETED:
@@ -48,7 +57,9 @@ class ReportSink:
             if run is not None and run.spec.target is not None:
                 return await self._waves.report(run, pod, report, received_at)
             async with self._ctx.queue.exclusive((Kind.RUN, key)):
-                return await self._settle(self._ctx.views.runs.get(key), pod, report, received_at)
+                return await self._settle(key, pod, report, received_at)
+        except NotLeadingError:
+            return Answer.UNAVAILABLE
         except ApiError as error:
             logger.warning("the report of pod %s/%s is not durable yet: %s", who.namespace, who.pod, error)
             return Answer.UNAVAILABLE
@@ -65,7 +76,22 @@ class ReportSink:
             self._ctx.views.pods.put(pod)
         return pod if pod.uid == who.pod_uid else None
 
-    async def _settle(self, run: ProbeRun | None, pod: PodView, report: Report, received_at: datetime) -> Answer:
+    async def _settle(self, key: Key, pod: PodView, report: Report, received_at: datetime) -> Answer:
+        for _ in range(TRIES):
+            try:
+                return await self._record(await self._run(key), pod, report, received_at)
+            except ApiError as error:
+                if not error.conflict:
+                    raise
+        return Answer.UNAVAILABLE
+
+    async def _run(self, key: Key) -> ProbeRun | None:
+        """The run, of which a view that lags may not know yet, when the leader before has just created it."""
+        if self._ctx.views.runs.get(key) is None:
+            await look_again(self._ctx, RUNS, key)
+        return self._ctx.views.runs.get(key)
+
+    async def _record(self, run: ProbeRun | None, pod: PodView, report: Report, received_at: datetime) -> Answer:
         if run is None:
             return Answer.LATE
         if run.metadata.uid != pod.run_uid:

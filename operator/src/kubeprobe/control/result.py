@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kubeprobe.api import API_VERSION, ProbeConfig, ProbeResultStatus, Schedule, Verdict
+from kubeprobe.control.again import look_again_after
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.nodes import NodeWatch
 from kubeprobe.control.view import Key, ResultView, read_result
@@ -71,6 +72,11 @@ class ResultReconciler:
             await self._write(key, config, result, plan)
         self._ctx.wake(Kind.RESULT, key, plan.wake_at)
 
+    def reset(self) -> None:
+        """Forget what was held in memory: what is written counts, for another replica may have led meanwhile."""
+        self._answers.clear()
+        self._written.clear()
+
     async def flush(self) -> None:
         """Write every answer that is ahead of what is written: the process is about to end."""
         for key, answer in list(self._answers.items()):
@@ -106,16 +112,21 @@ class ResultReconciler:
         next_run = Rhythm(cadence, meta.creation_timestamp, meta.uid).slots(now).next if cadence else None
         update = {"next_run": next_run, "fresh_until": fresh_until(work, cadence, now)}
         status = plan.status.model_copy(update=update)
-        if result is None and not await self._create(key, config):
+        result = result or await self._create(key, config)
+        if result is None:
             return
         # Null takes away what there is none of any more; left out, a merge would keep it.
         said = status.model_dump(by_alias=True, exclude_none=True, mode="json")
-        body = {"status": {"nextRun": None, "freshUntil": None, "targets": None, **said}}
+        body = {
+            "metadata": {"resourceVersion": str(result.resource_version)},
+            "status": {"nextRun": None, "freshUntil": None, "targets": None, **said},
+        }
         try:
             answer = await self._ctx.api.merge_patch(RESULTS, key[0], key[1], body, subresource="status")
         except ApiError as error:
             if error.not_found:
                 return
+            await look_again_after(error, self._ctx, RESULTS, key)
             raise
         written = read_result(answer)
         self._ctx.views.results.put(written)
@@ -123,7 +134,8 @@ class ResultReconciler:
         self._written[key] = Written(config.metadata.uid, written, now)
         await self._tell(config, plan, now)
 
-    async def _create(self, key: Key, config: ProbeConfig) -> bool:
+    async def _create(self, key: Key, config: ProbeConfig) -> ResultView | None:
+        """The config's ProbeResult, new; None when there is no place for one any more."""
         meta = config.metadata
         owner = {
             "apiVersion": API_VERSION,
@@ -143,13 +155,12 @@ class ResultReconciler:
             },
         }
         try:
-            await self._ctx.api.create(RESULTS, key[0], body)
+            return read_result(await self._ctx.api.create(RESULTS, key[0], body))
         except ApiError as error:
             if error.namespace_terminating or error.not_found:
-                return False
-            if not error.already_exists:
-                raise
-        return True
+                return None
+            await look_again_after(error, self._ctx, RESULTS, key)
+            raise
 
     async def _tell(self, config: ProbeConfig, plan: ResultPlan, now: datetime) -> None:
         status = plan.status

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from kubeprobe.api import Phase, ProbeRun, ProbeRunStatus
+from kubeprobe.control.again import look_again, look_again_after
 from kubeprobe.control.context import Context, Kind, logger
 from kubeprobe.control.evidence import gather_evidence
 from kubeprobe.control.view import Key
@@ -81,6 +83,12 @@ class RunReconciler:
     def forget(self, uid: str) -> None:
         """Drop what was remembered of a run that is gone."""
         self._memory.pop(uid, None)
+        self._ctx.vouched.discard(uid)
+
+    def reset(self) -> None:
+        """Forget what was held in memory: another replica may have led meanwhile."""
+        self._memory.clear()
+        self._ctx.vouched.clear()
 
     def _gather(self, run: ProbeRun) -> RunSeen:
         views, spec, namespace = self._ctx.views, run.spec, run.metadata.namespace
@@ -103,10 +111,11 @@ class RunReconciler:
 
     async def _apply(self, run: ProbeRun, plan: RunPlan) -> None:
         for action in plan.actions:
-            await self._do(run, action)
+            run = await self._do(run, action) or run
         self._ctx.wake(Kind.RUN, (run.metadata.namespace, run.metadata.name), plan.wake_at)
 
-    async def _do(self, run: ProbeRun, action: Action) -> None:
+    async def _do(self, run: ProbeRun, action: Action) -> ProbeRun | None:
+        """Do one thing; the run as it is then, if that changed it."""
         match action:
             case CreatePod(manifest):
                 await self._create(run, manifest)
@@ -115,10 +124,13 @@ class RunReconciler:
             case WriteStatus(status):
                 await self._write(run, status)
             case Adopt(patch):
-                await self.adopt(run, patch)
+                return await self.adopt(run, patch)
+        return None
 
     async def _create(self, run: ProbeRun, manifest: dict[str, object]) -> None:
         key = (run.metadata.namespace, run.metadata.name)
+        if await self.vouch(run):
+            return
         try:
             pod = read_pod(await self._ctx.api.create(PODS, run.metadata.namespace, manifest))
         except ApiError as error:
@@ -131,6 +143,19 @@ class RunReconciler:
         self._ctx.views.pods.put(pod)
         self._memory[run.metadata.uid] = Memory(delivered=True)
         self._ctx.queue.add((Kind.RUN, key))
+
+    async def vouch(self, run: ProbeRun) -> bool:
+        """Read a run that somebody else created, perhaps the leader before; True when it is to be decided anew then.
+
+        The views of runs and of pods are two watches: one that lags shows a run without the pod that it had.
+        """
+        if run.metadata.uid in self._ctx.vouched:
+            return False
+        key = (run.metadata.namespace, run.metadata.name)
+        if await look_again(self._ctx, RUNS, key):
+            self._ctx.vouched.add(run.metadata.uid)
+            self._ctx.queue.add((Kind.RUN, key))
+        return True
 
     async def _meet(self, run: ProbeRun) -> None:
         """The pod is there and was not seen yet: created just before a crash, say."""
@@ -155,12 +180,16 @@ class RunReconciler:
 
     async def _write(self, run: ProbeRun, status: ProbeRunStatus) -> ProbeRun | None:
         meta = run.metadata
-        body = {"status": status.model_dump(by_alias=True, exclude_none=True, mode="json")}
+        body = {
+            "metadata": {"resourceVersion": meta.resource_version},
+            "status": status.model_dump(by_alias=True, exclude_none=True, mode="json"),
+        }
         try:
             answer = await self._ctx.api.merge_patch(RUNS, meta.namespace, meta.name, body, subresource="status")
         except ApiError as error:
             if error.not_found:
                 return None
+            await look_again_after(error, self._ctx, RUNS, (meta.namespace, meta.name))
             raise
         written = ProbeRun.model_validate(answer)
         self._ctx.views.runs.put(written)
@@ -176,12 +205,17 @@ class RunReconciler:
             self._ctx.queue.add((Kind.RESULT, (meta.namespace, run.spec.config_ref.name)))
             self._ctx.queue.add((Kind.CONFIG, (meta.namespace, run.spec.config_ref.name)))
 
-    async def adopt(self, run: ProbeRun, patch: dict[str, object]) -> None:
-        """Make a run that a user created belong to its config. Raises `ApiError` when it could not."""
+    async def adopt(self, run: ProbeRun, patch: dict[str, Any]) -> ProbeRun | None:
+        """Make a run that a user created belong to its config; None when it is gone. Raises `ApiError`."""
+        meta = run.metadata
+        body = {**patch, "metadata": {**patch["metadata"], "resourceVersion": meta.resource_version}}
         try:
-            answer = await self._ctx.api.merge_patch(RUNS, run.metadata.namespace, run.metadata.name, patch)
+            answer = await self._ctx.api.merge_patch(RUNS, meta.namespace, meta.name, body)
         except ApiError as error:
             if error.not_found:
-                return
+                return None
+            await look_again_after(error, self._ctx, RUNS, (meta.namespace, meta.name))
             raise
-        self._ctx.views.runs.put(ProbeRun.model_validate(answer))
+        adopted = ProbeRun.model_validate(answer)
+        self._ctx.views.runs.put(adopted)
+        return adopted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kubeprobe.api import ProbeTemplate
+from kubeprobe.control.again import look_again_after
 from kubeprobe.control.context import Context
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import TEMPLATES, ApiError
@@ -27,11 +28,13 @@ class TemplateReconciler:
             "observedGeneration": template.metadata.generation,
             "conditions": [one.model_dump(by_alias=True, exclude_none=True, mode="json") for one in plan.conditions],
         }
+        body = {"metadata": {"resourceVersion": template.metadata.resource_version}, "status": status}
         try:
-            answer = await self._ctx.api.merge_patch(TEMPLATES, None, key[1], {"status": status}, subresource="status")
+            answer = await self._ctx.api.merge_patch(TEMPLATES, None, key[1], body, subresource="status")
         except ApiError as error:
             if error.not_found:
                 return
+            await look_again_after(error, self._ctx, TEMPLATES, key)
             raise
         self._ctx.views.templates.put(ProbeTemplate.model_validate(answer))
         if plan.mistake is not None:

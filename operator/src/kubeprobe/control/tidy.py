@@ -28,6 +28,10 @@ class Tidier:
         """Have a run deleted with the next batch."""
         self._spare[(run.metadata.namespace, run.metadata.name)] = run
 
+    def reset(self) -> None:
+        """Forget what was discarded: another replica may have led meanwhile."""
+        self._spare.clear()
+
     async def run(self) -> None:
         """Delete batch after batch, for ever."""
         while True:

@@ -97,6 +97,11 @@ class WaveReconciler:
         outcome = known(run).get(index)
         return Answer.UNKNOWN_POD if outcome is None else _again(outcome, report)
 
+    def reset(self) -> None:
+        """Forget what was held in memory: another replica may have led meanwhile."""
+        for uid in list(self._memory):
+            self.forget(uid)
+
     def forget(self, uid: str) -> None:
         """Drop what was remembered of a run that is gone."""
         memory = self._memory.pop(uid, None)
@@ -157,6 +162,8 @@ class WaveReconciler:
             self._ctx.queue.add((Kind.RUN, key))
         for index, action in plan.delete:
             await self._delete(run, memory, index, action)
+        if plan.create and await self._runs.vouch(run):
+            return
         for index, manifest in plan.create:
             await self._create(run, memory, index, manifest)
         if plan.create:

@@ -65,7 +65,7 @@ class Health(Protocol):
         ...
 
     def ready(self) -> tuple[Check, ...]:
-        """Whether reports can be taken."""
+        """Whether this replica can do its part."""
         ...
 
 

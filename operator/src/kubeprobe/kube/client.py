@@ -30,8 +30,11 @@ METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
-async def connect(kubeconfig: Path | None = None, context: str | None = None) -> Client:
+async def connect(kubeconfig: Path | None = None, context: str | None = None, user: str = "") -> Client:
     """A client for the named kubeconfig and context, else for $KUBECONFIG, the pod's own cluster, or ~/.kube/config.
+
+    Args:
+        user: who the API server's audit log is to name beside the program, such as a replica of several.
 
     Raises:
         ApiError: none of these is there or can be read; the message says which was tried.
@@ -49,15 +52,15 @@ async def connect(kubeconfig: Path | None = None, context: str | None = None) ->
             )
     except (config.ConfigException, OSError) as error:
         raise ApiError(0, "NoCluster", f"no cluster is configured: {error}; set KUBECONFIG or --kubeconfig") from error
-    return Client(configuration)
+    return Client(configuration, user)
 
 
 class Client:
     """`kubeprobe.kube.port.Api` over one connection pool. Close it, or use it as an async context manager."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, user: str = "") -> None:
         self._client = ApiClient(configuration)
-        self._client.user_agent = f"kubeprobe/{version('kubeprobe')}"
+        self._client.user_agent = f"kubeprobe/{version('kubeprobe')}" + (f" ({user})" if user else "")
 
     @property
     def host(self) -> str:

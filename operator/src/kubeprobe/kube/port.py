@@ -48,6 +48,7 @@ SERVICES = Resource("", "v1", "services")
 EVENTS = Resource("", "v1", "events")
 CONFIGMAPS = Resource("", "v1", "configmaps")
 DEPLOYMENTS = Resource("apps", "v1", "deployments")
+LEASES = Resource("coordination.k8s.io", "v1", "leases")
 
 
 @dataclass(eq=False)

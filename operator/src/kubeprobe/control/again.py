@@ -1,0 +1,35 @@
+"""A look at an object itself where the view of it is behind: rare, and the only way to go on at once."""
+
+from __future__ import annotations
+
+from kubeprobe.api import ProbeConfig, ProbeRun, ProbeTemplate
+from kubeprobe.control.context import Context
+from kubeprobe.control.view import Key, read_result
+from kubeprobe.kube.port import CONFIGS, RESULTS, RUNS, TEMPLATES, ApiError, Resource
+
+
+async def look_again(context: Context, resource: Resource, key: Key) -> bool:
+    """Put an object of ours into its view as it is now; False when it is gone, which the watch will tell."""
+    try:
+        body = await context.api.get(resource, key[0] or None, key[1])
+    except ApiError as error:
+        if error.not_found:
+            return False
+        raise
+    views = context.views
+    match resource:
+        case _ if resource == TEMPLATES:
+            views.templates.put(ProbeTemplate.model_validate(body))
+        case _ if resource == CONFIGS:
+            views.configs.put(ProbeConfig.model_validate(body))
+        case _ if resource == RUNS:
+            views.runs.put(ProbeRun.model_validate(body))
+        case _ if resource == RESULTS:
+            views.results.put(read_result(body))
+    return True
+
+
+async def look_again_after(error: ApiError, context: Context, resource: Resource, key: Key) -> None:
+    """Look again if a write was refused because somebody else wrote the object, or created it, since it was seen."""
+    if error.conflict or error.already_exists:
+        await look_again(context, resource, key)
