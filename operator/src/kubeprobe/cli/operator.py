@@ -13,6 +13,7 @@ import uvloop
 
 from kubeprobe.kube.client import Client, connect
 from kubeprobe.kube.port import SERVICES, ApiError
+from kubeprobe.plan.budget import WRITES_BURST, WRITES_PER_SECOND, Limits
 
 logger = logging.getLogger("kubeprobe")
 
@@ -26,6 +27,13 @@ def operator(
     ] = "",
     host: Annotated[str, typer.Option(help="The address that the intake listens on.")] = "0.0.0.0",  # noqa: S104
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port that the intake listens on.")] = 8080,
+    writes_per_second: Annotated[
+        float,
+        typer.Option(min=1, help="How many writes a second the operator may send to the API server in the long run."),
+    ] = WRITES_PER_SECOND,
+    writes_burst: Annotated[
+        int, typer.Option(min=1, help="How many of its writes may come at once after a quiet while.")
+    ] = WRITES_BURST,
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Kubeconfig; else $KUBECONFIG, the pod's own, ~/.kube.")
     ] = None,
@@ -38,13 +46,15 @@ def operator(
     for noisy in ("asyncio", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
-        uvloop.run(_run(intake_url, intake_service, host, port, kubeconfig))
+        uvloop.run(_run(intake_url, intake_service, host, port, Limits(writes_per_second, writes_burst), kubeconfig))
     except (ApiError, OSError) as error:
         typer.echo(f"kubeprobe operator: {error}", err=True)
         raise typer.Exit(1) from error
 
 
-async def _run(intake_url: str, intake_service: str, host: str, port: int, kubeconfig: Path | None) -> None:
+async def _run(
+    intake_url: str, intake_service: str, host: str, port: int, writes: Limits, kubeconfig: Path | None
+) -> None:
     # Only here: the other commands are not to wait for what a server needs.
     from kubeprobe.control.operator import Operator, Settings
 
@@ -54,7 +64,7 @@ async def _run(intake_url: str, intake_service: str, host: str, port: int, kubec
         loop.add_signal_handler(number, stop.set)
     async with await connect(kubeconfig) as api:
         url = intake_url or await _service_url(api, intake_service)
-        await Operator(api, Settings(intake_url=url, host=host, port=port)).run(stop)
+        await Operator(api, Settings(intake_url=url, host=host, port=port, writes=writes)).run(stop)
     logger.info("ended")
 
 

@@ -7,6 +7,7 @@ from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import CONFIGS, RUNS, ApiError
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.config import ConfigPlan, ConfigSeen, plan_config
 
 
@@ -26,10 +27,11 @@ class ConfigReconciler:
         plan = plan_config(self._gather(config), now)
         for run in plan.surplus:
             self._tidier.discard(run)
-        await self._condition(config, plan)
-        await self._start(config, plan)
-        self._ctx.queue.add((Kind.RESULT, key))
+        # First, for what is written next may have to wait; and the run before the condition, since it is more urgent.
         self._ctx.wake(Kind.CONFIG, key, plan.wake_at)
+        self._ctx.queue.add((Kind.RESULT, key))
+        await self._start(config, plan)
+        await self._condition(config, plan)
 
     def _gather(self, config: ProbeConfig) -> ConfigSeen:
         views, meta = self._ctx.views, config.metadata
@@ -53,21 +55,23 @@ class ConfigReconciler:
         }
         body = {"status": status}
         try:
-            written = await self._ctx.api.merge_patch(CONFIGS, meta.namespace, meta.name, body, subresource="status")
+            written = await self._ctx.writer.merge_patch(
+                Priority.HISTORY, CONFIGS, meta.namespace, meta.name, body, subresource="status"
+            )
         except ApiError as error:
             if error.not_found:
                 return
             raise
         self._ctx.views.configs.put(ProbeConfig.model_validate(written))
         if plan.mistake is not None:
-            await self._ctx.recorder.record(config, plan.mistake.reason, plan.mistake.message, warning=True)
+            self._ctx.recorder.record(config, plan.mistake.reason, plan.mistake.message, warning=True)
 
     async def _start(self, config: ProbeConfig, plan: ConfigPlan) -> None:
         if plan.create is None:
             return
         meta = config.metadata
         try:
-            created = await self._ctx.api.create(RUNS, meta.namespace, plan.create)
+            created = await self._ctx.writer.create(Priority.RUN, RUNS, meta.namespace, plan.create)
         except ApiError as error:
             if error.already_exists or error.namespace_terminating or error.not_found:
                 return

@@ -9,11 +9,13 @@ import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
 
+from kubeprobe.control.budget import Budget, Deferred
+from kubeprobe.control.budget_metrics import BudgetMetrics
 from kubeprobe.control.config import ConfigReconciler
 from kubeprobe.control.context import Context, Kind, Work
 from kubeprobe.control.events import Recorder
@@ -27,16 +29,20 @@ from kubeprobe.control.template import TemplateReconciler
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Views
 from kubeprobe.control.watch import Watcher
+from kubeprobe.control.writer import Writer
 from kubeprobe.intake.server import Intake, IntakeDeps, serve
-from kubeprobe.kube.port import CONFIGS, PODS, RESULTS, RUNS, TEMPLATES, Api, ApiError
+from kubeprobe.kube.port import CONFIGS, PODS, RESULTS, RUNS, TEMPLATES, ApiError, ObservedApi
 from kubeprobe.kube.reflector import Reflector
 from kubeprobe.kube.tokens import ClusterKeys
+from kubeprobe.plan.budget import Limits
 from kubeprobe.plan.pod import Site
 
 logger = logging.getLogger("kubeprobe")
 WORKERS = 16
 FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 30.0
+FLUSH_SECONDS = 10.0
+"""Well within the time that Kubernetes gives a pod to end; what is not flushed by then is counted anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +53,34 @@ class Settings:
     """What probes are told to report to: an address, not a DNS name, since DNS may be what is broken."""
     host: str = "0.0.0.0"  # noqa: S104 - probes come from the pod network
     port: int = 8080
+    writes: Limits = field(default_factory=Limits)
 
 
 class Operator:
     """One operator, wired; `run` it."""
 
-    def __init__(self, api: Api, settings: Settings) -> None:
+    def __init__(self, api: ObservedApi, settings: Settings) -> None:
         self._settings = settings
         self._api = api
         self._sync = Sync()
         views = Views()
         queue: WorkQueue[Work] = WorkQueue(time.monotonic)
+        metrics = Metrics(CollectorRegistry(), views)
+        api.observe(lambda verb, status: metrics.requests.labels(verb, status).inc())
+        spending = BudgetMetrics(metrics.registry)
+        self._budget = Budget(settings.writes, time.monotonic, queue.add, spending)
+        writer = Writer(api, self._budget)
         self._context = Context(
             api=api,
+            writer=writer,
             views=views,
             queue=queue,
-            recorder=Recorder(api, utc_now, socket.gethostname()),
-            metrics=Metrics(CollectorRegistry(), views),
+            recorder=Recorder(writer, utc_now, socket.gethostname(), spending.events_dropped),
+            metrics=metrics,
             site=Site(intake_url=settings.intake_url),
             now=utc_now,
         )
-        self._tidier = Tidier(api)
+        self._tidier = Tidier(writer)
         self._runs = RunReconciler(self._context)
         self._results = ResultReconciler(self._context)
         configs, templates = ConfigReconciler(self._context, self._tidier), TemplateReconciler(self._context)
@@ -86,10 +99,13 @@ class Operator:
             ApiError: the cluster does not let the operator work: no CRDs, or no permission.
         """
         await self._check_access()
-        async with self._intake(), _running(self._watch(), self._tidier.run(), *(self._work() for _ in range(WORKERS))):
-            await stop.wait()
-        with contextlib.suppress(ApiError):
-            await self._results.flush()
+        async with _running(self._budget.run()):
+            beside = (self._watch(), self._tidier.run(), self._context.recorder.run())
+            async with self._intake(), _running(*beside, *(self._work() for _ in range(WORKERS))):
+                await stop.wait()
+            with contextlib.suppress(ApiError, TimeoutError):
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await self._results.flush()
 
     async def _check_access(self) -> None:
         """A watch would retry a refusal for ever; a person wants to know now."""
@@ -137,7 +153,10 @@ class Operator:
     async def _handle(self, work: Work) -> None:
         kind, key = work
         try:
-            await self._reconcile[kind](key)
+            with self._budget.turn(work):
+                await self._reconcile[kind](key)
+        except Deferred:
+            logger.debug("%s %s/%s waits for its turn to be written", kind, *key)
         except ApiError as error:
             logger.warning("%s %s/%s: %s", kind, *key, error)
             self._retry(work)

@@ -9,6 +9,7 @@ from kubeprobe.api import API_VERSION, ProbeConfig, ProbeResultStatus, Verdict
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.view import Key, ResultView, read_result
 from kubeprobe.kube.port import RESULTS, ApiError
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.resolve import Mistake, of_config
 from kubeprobe.plan.result import ResultPlan, fold, judge, pending, plan_write
 from kubeprobe.plan.schedule import slots
@@ -57,17 +58,18 @@ class ResultReconciler:
             self._answers.pop(key, None)
             return
         self._answers[key] = Answer(config.metadata.uid, status, held.written_at)
-        plan = plan_write(stands, held.written_at, status, now)
+        plan = plan_write(stands, held.written_at, status, config.metadata.uid, now)
+        self._ctx.wake(Kind.RESULT, key, plan.wake_at)
         if plan.write:
             await self._write(key, config, result, plan)
-        self._ctx.wake(Kind.RESULT, key, plan.wake_at)
 
     async def flush(self) -> None:
         """Write every answer that is ahead of what is written: the process is about to end."""
         for key, answer in list(self._answers.items()):
             config, result = self._ctx.views.configs.get(key), self._ctx.views.results.get(key)
             if config is not None and result is not None and result.status != answer.status:
-                plan = ResultPlan(answer.status, write=True, turned=False, wake_at=None)
+                turned = result.verdict != answer.status.verdict
+                plan = ResultPlan(answer.status, write=True, turned=turned, wake_at=None)
                 await self._write(key, config, result, plan)
 
     def _mistake(self, config: ProbeConfig) -> Mistake | None:
@@ -94,12 +96,14 @@ class ResultReconciler:
             meta = config.metadata
             next_run = slots(config.spec.schedule, meta.creation_timestamp, meta.uid, now).next
         status = plan.status.model_copy(update={"next_run": next_run})
-        if result is None and not await self._create(key, config):
+        if result is None and not await self._create(key, config, plan.priority):
             return
         # Null takes the next run away when there is none any more; left out, a merge would keep it.
         body = {"status": {"nextRun": None, **status.model_dump(by_alias=True, exclude_none=True, mode="json")}}
         try:
-            answer = await self._ctx.api.merge_patch(RESULTS, key[0], key[1], body, subresource="status")
+            answer = await self._ctx.writer.merge_patch(
+                plan.priority, RESULTS, key[0], key[1], body, subresource="status"
+            )
         except ApiError as error:
             if error.not_found:
                 return
@@ -108,9 +112,9 @@ class ResultReconciler:
         self._ctx.views.results.put(written)
         self._answers.pop(key, None)
         self._written[key] = Written(config.metadata.uid, written, now)
-        await self._tell(config, plan, now)
+        self._tell(config, plan, now)
 
-    async def _create(self, key: Key, config: ProbeConfig) -> bool:
+    async def _create(self, key: Key, config: ProbeConfig, priority: Priority) -> bool:
         meta = config.metadata
         owner = {
             "apiVersion": API_VERSION,
@@ -130,7 +134,8 @@ class ResultReconciler:
             },
         }
         try:
-            await self._ctx.api.create(RESULTS, key[0], body)
+            answer = await self._ctx.writer.create(priority, RESULTS, key[0], body)
+            self._ctx.views.results.put(read_result(answer))
         except ApiError as error:
             if error.namespace_terminating or error.not_found:
                 return False
@@ -138,14 +143,14 @@ class ResultReconciler:
                 raise
         return True
 
-    async def _tell(self, config: ProbeConfig, plan: ResultPlan, now: datetime) -> None:
+    def _tell(self, config: ProbeConfig, plan: ResultPlan, now: datetime) -> None:
         status = plan.status
         if not plan.turned:
             return
         if status.last_run is not None:
             took = (now - status.last_run.finished_at).total_seconds()
             self._ctx.metrics.verdict_seconds.observe(max(took, 0.0))
-        await self._ctx.recorder.record(
+        self._ctx.recorder.record(
             config,
             f"Verdict{status.verdict}",
             status.message or status.reason,

@@ -9,6 +9,7 @@ from kubeprobe.control.context import Context, Kind, logger
 from kubeprobe.control.evidence import gather_evidence
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import PODS, RUNS, ApiError
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.delivery import Attempts, Refusal
 from kubeprobe.plan.pod_view import PodView, read_pod
 from kubeprobe.plan.run import (
@@ -72,7 +73,7 @@ class RunReconciler:
         Raises:
             ApiError: the status is not written.
         """
-        return await self._write(run, status)
+        return await self._write(run, status, Priority.VERDICT)
 
     def forget(self, uid: str) -> None:
         """Drop what was remembered of a run that is gone."""
@@ -95,25 +96,27 @@ class RunReconciler:
         )
 
     async def _apply(self, run: ProbeRun, plan: RunPlan) -> None:
-        for action in plan.actions:
-            await self._do(run, action)
+        # First, for what is written next may have to wait.
         self._ctx.wake(Kind.RUN, (run.metadata.namespace, run.metadata.name), plan.wake_at)
+        priority = plan.priority
+        for action in plan.actions:
+            await self._do(run, action, priority)
 
-    async def _do(self, run: ProbeRun, action: Action) -> None:
+    async def _do(self, run: ProbeRun, action: Action, priority: Priority) -> None:
         match action:
             case CreatePod(manifest):
                 await self._create(run, manifest)
             case DeletePod(uid, at_once):
                 await self._delete(run, uid, at_once=at_once)
             case WriteStatus(status):
-                await self._write(run, status)
+                await self._write(run, status, priority)
             case Adopt(patch):
-                await self._adopt(run, patch)
+                await self._adopt(run, patch, priority)
 
     async def _create(self, run: ProbeRun, manifest: dict[str, object]) -> None:
         key = (run.metadata.namespace, run.metadata.name)
         try:
-            pod = read_pod(await self._ctx.api.create(PODS, run.metadata.namespace, manifest))
+            pod = read_pod(await self._ctx.writer.create(Priority.RUN, PODS, run.metadata.namespace, manifest))
         except ApiError as error:
             if error.already_exists:
                 await self._meet(run)
@@ -142,15 +145,18 @@ class RunReconciler:
 
     async def _delete(self, run: ProbeRun, uid: str, *, at_once: bool) -> None:
         grace = 0 if at_once else None
-        await self._ctx.api.delete(PODS, run.metadata.namespace, run.metadata.name, uid=uid, grace_seconds=grace)
+        meta = run.metadata
+        await self._ctx.writer.delete(Priority.HISTORY, PODS, meta.namespace, meta.name, uid=uid, grace_seconds=grace)
         memory = self._memory.get(run.metadata.uid, Memory())
         self._memory[run.metadata.uid] = replace(memory, deleted_uid=uid)
 
-    async def _write(self, run: ProbeRun, status: ProbeRunStatus) -> ProbeRun | None:
+    async def _write(self, run: ProbeRun, status: ProbeRunStatus, priority: Priority) -> ProbeRun | None:
         meta = run.metadata
         body = {"status": status.model_dump(by_alias=True, exclude_none=True, mode="json")}
         try:
-            answer = await self._ctx.api.merge_patch(RUNS, meta.namespace, meta.name, body, subresource="status")
+            answer = await self._ctx.writer.merge_patch(
+                priority, RUNS, meta.namespace, meta.name, body, subresource="status"
+            )
         except ApiError as error:
             if error.not_found:
                 return None
@@ -169,9 +175,10 @@ class RunReconciler:
             self._ctx.queue.add((Kind.RESULT, (meta.namespace, run.spec.config_ref.name)))
             self._ctx.queue.add((Kind.CONFIG, (meta.namespace, run.spec.config_ref.name)))
 
-    async def _adopt(self, run: ProbeRun, patch: dict[str, object]) -> None:
+    async def _adopt(self, run: ProbeRun, patch: dict[str, object], priority: Priority) -> None:
+        meta = run.metadata
         try:
-            answer = await self._ctx.api.merge_patch(RUNS, run.metadata.namespace, run.metadata.name, patch)
+            answer = await self._ctx.writer.merge_patch(priority, RUNS, meta.namespace, meta.name, patch)
         except ApiError as error:
             if error.not_found:
                 return

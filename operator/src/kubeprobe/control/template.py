@@ -6,6 +6,7 @@ from kubeprobe.api import ProbeTemplate
 from kubeprobe.control.context import Context
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import TEMPLATES, ApiError
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.template import plan_template
 
 
@@ -28,11 +29,13 @@ class TemplateReconciler:
             "conditions": [one.model_dump(by_alias=True, exclude_none=True, mode="json") for one in plan.conditions],
         }
         try:
-            answer = await self._ctx.api.merge_patch(TEMPLATES, None, key[1], {"status": status}, subresource="status")
+            answer = await self._ctx.writer.merge_patch(
+                Priority.HISTORY, TEMPLATES, None, key[1], {"status": status}, subresource="status"
+            )
         except ApiError as error:
             if error.not_found:
                 return
             raise
         self._ctx.views.templates.put(ProbeTemplate.model_validate(answer))
         if plan.mistake is not None:
-            await self._ctx.recorder.record(template, plan.mistake.reason, plan.mistake.message, warning=True)
+            self._ctx.recorder.record(template, plan.mistake.reason, plan.mistake.message, warning=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from kubeprobe.api import (
     Condition,
@@ -24,13 +24,19 @@ from kubeprobe.api import (
     Verdict,
     set_condition,
 )
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.outcome import cut
 from kubeprobe.plan.resolve import MISTAKES, Mistake
 from kubeprobe.plan.run import belongs
+from kubeprobe.plan.schedule import spread
 from kubeprobe.plan.window import decode
 
 HISTORY = 10
 HEARTBEAT_SECONDS = 300.0
+"""An answer that still stands is not written again sooner."""
+RHYTHM_SECONDS = 330.0
+"""From one heartbeat to the next: a little more, so that one that was written late does not put the next one off."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PENDING = "Pending"
 HEALTHY = "Healthy"
 SKEW_SECONDS = 5.0
@@ -48,6 +54,11 @@ class ResultPlan:
     turned: bool
     """The verdict is another one than before."""
     wake_at: datetime | None
+
+    @property
+    def priority(self) -> Priority:
+        """What the write is worth: a turned verdict goes before everything."""
+        return Priority.VERDICT if self.turned else Priority.HISTORY
 
 
 def pending(config: ProbeConfig, now: datetime) -> ProbeResultStatus:
@@ -130,7 +141,11 @@ def _place(outcome: Outcome) -> tuple[datetime, str]:
 
 
 def plan_write(
-    written: ProbeResultStatus | None, written_at: datetime | None, current: ProbeResultStatus, now: datetime
+    written: ProbeResultStatus | None,
+    written_at: datetime | None,
+    current: ProbeResultStatus,
+    uid: str,
+    now: datetime,
 ) -> ResultPlan:
     """Whether the answer is written now.
 
@@ -138,17 +153,31 @@ def plan_write(
         written: what stands in the API server; None when there is no ProbeResult.
         written_at: when that was written by this process; None when it was not.
         current: the answer now.
+        uid: the config's, which decides when its heartbeats come.
         now: the time.
     """
-    turned = written is not None and written.verdict is not current.verdict
+    # Where nothing was ever written nobody knew; an answer that was deleted by hand is no news.
+    before = written.verdict if written else current.verdict if written_at else Verdict.UNKNOWN
+    turned = before is not current.verdict
     if written is None or _answer(written) != _answer(current):
         return ResultPlan(current, write=True, turned=turned, wake_at=None)
     if written == current:
         return ResultPlan(current, write=False, turned=False, wake_at=None)
-    due = written_at + timedelta(seconds=HEARTBEAT_SECONDS) if written_at else now
+    due = _heartbeat(written_at, uid, now)
     if now >= due:
         return ResultPlan(current, write=True, turned=False, wake_at=None)
     return ResultPlan(current, write=False, turned=False, wake_at=due)
+
+
+def _heartbeat(written_at: datetime | None, uid: str, now: datetime) -> datetime:
+    """When the answer is written although it still stands: at the first beat of this uid that is not too early.
+
+    Beats are the same after every restart, and lie evenly over a fleet however many were written together.
+    """
+    earliest = written_at + timedelta(seconds=HEARTBEAT_SECONDS) if written_at else now
+    rhythm = timedelta(seconds=RHYTHM_SECONDS)
+    first = EPOCH + spread(uid) * rhythm
+    return first - (first - earliest) // rhythm * rhythm
 
 
 def _answer(status: ProbeResultStatus) -> tuple[object, ...]:
