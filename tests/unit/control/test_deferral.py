@@ -141,6 +141,8 @@ async def test_a_run_that_was_adopted_gets_its_pod_next(desk: Desk) -> None:
     assert not await desk.turn(runs, Kind.RUN, key)
     assert await desk.turn(runs, Kind.RUN, key)
     assert desk.store.writes == ["patch proberuns", "create pods"]
+    # The adoption is worth what it goes before.
+    assert desk.registry.get_sample_value("kubeprobe_writes_total", {"priority": "run", "answer": "ok"}) == 2
 
 
 async def test_a_due_run_goes_before_the_condition_and_what_comes_later_stays_planned(desk: Desk) -> None:
