@@ -22,7 +22,7 @@ from probe_sdk.wire import AUDIENCE
 from testbed import ControlPlane
 from tests.bench.report import say
 from tests.lab.kubectl import Kubectl
-from tests.lab.process import OperatorProcess
+from tests.lab.process import UNBUDGETED, OperatorProcess
 
 T = TypeVar("T")
 HOST = "127.0.0.1"
@@ -69,7 +69,7 @@ def waiting_runs(folder: Path, count: int) -> Iterator[WaitingRuns]:
         kubectl("apply", "--server-side", "-f", "-", stdin="\n---\n".join(crd_files().values()))
         kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=kubeprobe")
         log = folder / "operator.log"
-        operator = OperatorProcess(plane.kubeconfig, HOST, log)
+        operator = OperatorProcess(plane.kubeconfig, HOST, log, *UNBUDGETED)
         operator.start()
         try:
             say(f"creating {count} runs")

@@ -23,7 +23,7 @@ from kubeprobe.kube.port import CONFIGS, NAMESPACES, RESULTS, TEMPLATES
 from testbed import ControlPlane
 from tests.bench.report import finish, say
 from tests.lab.kubectl import Kubectl, eventually
-from tests.lab.process import free_port
+from tests.lab.process import UNBUDGETED, free_port
 
 AT_ONCE = 20
 IDLE_SECONDS = 30.0
@@ -97,7 +97,7 @@ def _start(kubeconfig: Path, log: Path) -> tuple[subprocess.Popen[bytes], float]
     url = f"http://{HOST}:{port}"
     command = [
         sys.executable, "-m", "kubeprobe.cli", "operator", "--kubeconfig", str(kubeconfig),
-        "--intake-url", url, "--host", HOST, "--port", str(port),
+        "--intake-url", url, "--host", HOST, "--port", str(port), *UNBUDGETED,
     ]  # fmt: skip
     began = time.monotonic()
     with log.open("wb") as out:

@@ -19,13 +19,23 @@ from tests.lab.lab import NAMESPACE, RELEASE, Lab
 READY_SECONDS = 60
 REPLICAS = 2
 """As many as the chart's default."""
+UNBUDGETED = ("--writes-per-second", "10000", "--writes-burst", "10000")
+"""For what measures how fast the operator is, and not how gentle."""
 
 
 class OperatorProcess:
-    """One operator beside the cluster; pods report to it at the testbed's bridge address."""
+    """One operator beside the cluster; pods report to it at the testbed's bridge address.
 
-    def __init__(self, kubeconfig: Path, address: str, log: Path) -> None:
+    Args:
+        kubeconfig: the cluster.
+        address: what its intake listens on.
+        log: where its output goes.
+        args: further options of `kubeprobe operator`.
+    """
+
+    def __init__(self, kubeconfig: Path, address: str, log: Path, *args: str) -> None:
         self._kubeconfig = kubeconfig
+        self._args = args
         self._address = address
         self._port = free_port(address)
         self._log = log
@@ -46,7 +56,7 @@ class OperatorProcess:
         """Start it and wait until it is ready."""
         command = [
             sys.executable, "-m", "kubeprobe.cli", "operator", "--kubeconfig", str(self._kubeconfig),
-            "--intake-url", self.url, "--host", self._address, "--port", str(self._port),
+            "--intake-url", self.url, "--host", self._address, "--port", str(self._port), *self._args,
         ]  # fmt: skip
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "COLUMNS": "200"})

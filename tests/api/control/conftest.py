@@ -101,12 +101,12 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     assert "Traceback" not in log.read_text(), log.read_text()
 
 
-def start(kubeconfig: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
+def start(kubeconfig: Path, port: int, log: Path, *args: str) -> subprocess.Popen[bytes]:
     """Start an operator and wait until it is ready."""
     url = f"http://{HOST}:{port}"
     command = [
         sys.executable, "-m", "kubeprobe.cli", "operator", "--kubeconfig", str(kubeconfig),
-        "--intake-url", url, "--host", HOST, "--port", str(port),
+        "--intake-url", url, "--host", HOST, "--port", str(port), *args,
     ]  # fmt: skip
     with log.open("ab") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out)

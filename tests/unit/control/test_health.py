@@ -19,6 +19,7 @@ class Watch:
 
 
 class Election:
+    identity = "this"
     holder = "another"
     idle = 0.0
 

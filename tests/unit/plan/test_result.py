@@ -2,21 +2,31 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.plan.builders import CREATED, at, config, ended, owned_by, run, template, written
+from tests.unit.plan.builders import at, config, ended, owned_by, run, template, written
 
 from kubeprobe.api import Consecutive, ProbeConfig, ProbeResultStatus, ProbeRun, ProbeRunSpec, Verdict
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.resolve import Mistake, of_config
-from kubeprobe.plan.result import HEARTBEAT_SECONDS, HISTORY, SKEW_SECONDS, fold, fresh_until, plan_write
+from kubeprobe.plan.result import (
+    HEARTBEAT_SECONDS,
+    HISTORY,
+    RHYTHM_SECONDS,
+    SKEW_SECONDS,
+    fold,
+    fresh_until,
+    plan_write,
+)
 from kubeprobe.plan.standing import pending
 
 MAIN = config(severity="Critical")
 NEW = pending(MAIN, at(0))
+UID = "uid-main"
 P, F, U = Verdict.PASSED, Verdict.FAILED, Verdict.UNKNOWN
 
 
@@ -286,12 +296,12 @@ def test_spoilt_digests_are_counted_anew(digests: tuple[str, ...]) -> None:
 
 
 def test_the_first_answer_is_written() -> None:
-    plan = plan_write(None, None, NEW, at(0))
+    plan = plan_write(None, None, NEW, UID, at(0))
     assert (plan.write, plan.turned, plan.wake_at, plan.status) == (True, False, None, NEW)
 
 
 def test_what_stands_is_not_written() -> None:
-    plan = plan_write(NEW, at(0), NEW, at(9999))
+    plan = plan_write(NEW, at(0), NEW, UID, at(9999))
     assert (plan.write, plan.turned, plan.wake_at) == (False, False, None)
 
 
@@ -305,19 +315,65 @@ def test_what_stands_is_not_written() -> None:
     ],
 )
 def test_another_answer_is_written_at_once(change: dict[str, Any], turned: bool) -> None:
-    plan = plan_write(NEW, at(0), NEW.model_copy(update=change), at(0))
+    plan = plan_write(NEW, at(0), NEW.model_copy(update=change), UID, at(0))
     assert (plan.write, plan.turned) == (True, turned)
 
 
-def test_that_an_answer_still_stands_is_written_every_five_minutes() -> None:
-    before = folded(series(F)).model_copy(update={"message": "failed after 3.25 of 10 s"})
-    current = folded(series(F, F), before).model_copy(update={"message": "failed after 4 of 10 s"})
-    assert current != before
-    due = at(HEARTBEAT_SECONDS)
-    early = plan_write(before, at(0), current, at(HEARTBEAT_SECONDS - 1))
-    assert (early.write, early.turned, early.wake_at) == (False, False, due)
-    assert plan_write(before, at(0), current, due).write
-    assert plan_write(before, None, current, CREATED).write
+def test_a_turned_verdict_is_more_urgent_than_a_heartbeat() -> None:
+    turned = NEW.model_copy(update={"verdict": F})
+    assert plan_write(NEW, at(0), turned, UID, at(0)).priority is Priority.VERDICT
+    assert plan_write(NEW, at(0), NEW.model_copy(update={"reason": "Other"}), UID, at(0)).priority is Priority.HISTORY
+
+
+def test_a_first_answer_that_is_known_is_a_turned_one_and_one_deleted_by_hand_is_not() -> None:
+    known = NEW.model_copy(update={"verdict": F})
+    assert plan_write(None, None, known, UID, at(0)).turned
+    assert not plan_write(None, at(0), known, UID, at(9)).turned
+
+
+# Heartbeats
+
+STANDING = folded(series(F)).model_copy(update={"message": "failed after 3.25 of 10 s"})
+COUNTED = folded(series(F, F), STANDING).model_copy(update={"message": "failed after 4 of 10 s"})
+UIDS = st.uuids().map(str)
+
+
+def beat(uid: str, written_at: datetime | None, now: datetime) -> datetime:
+    plan = plan_write(STANDING, written_at, COUNTED, uid, now)
+    assert (plan.write, plan.turned) == (plan.wake_at is None, False)
+    return plan.wake_at or now
+
+
+def test_that_an_answer_still_stands_is_written_at_its_beat() -> None:
+    assert COUNTED != STANDING
+    due = beat(UID, at(0), at(1))
+    assert HEARTBEAT_SECONDS <= (due - at(0)).total_seconds() < HEARTBEAT_SECONDS + RHYTHM_SECONDS
+    assert not plan_write(STANDING, at(0), COUNTED, UID, due - timedelta(seconds=1)).write
+    assert plan_write(STANDING, at(0), COUNTED, UID, due).write
+
+
+@given(UIDS, st.floats(0, 1e6), st.lists(st.floats(0, RHYTHM_SECONDS - HEARTBEAT_SECONDS - 0.01), min_size=3))
+def test_heartbeats_keep_their_rhythm_however_late_each_is_written(uid: str, start: float, late: list[float]) -> None:
+    written_at = due = beat(uid, at(start), at(start))
+    for one in late:
+        written_at = due + timedelta(seconds=one)
+        following = beat(uid, written_at, written_at)
+        assert (following - due).total_seconds() == RHYTHM_SECONDS
+        assert (following - written_at).total_seconds() >= HEARTBEAT_SECONDS
+        due = following
+
+
+@given(UIDS, st.floats(0, 1e6))
+def test_a_restart_does_not_change_the_rhythm(uid: str, start: float) -> None:
+    due = beat(uid, at(start), at(start))
+    assert beat(uid, None, due + timedelta(seconds=1)) == due + timedelta(seconds=RHYTHM_SECONDS)
+    assert beat(uid, None, due - timedelta(seconds=1)) == due
+
+
+def test_a_thousand_answers_written_together_do_not_come_due_together() -> None:
+    dues = sorted(beat(f"uid-{number}", at(0), at(0)) for number in range(1000))
+    most = max(sum(low <= due < low + timedelta(seconds=10) for due in dues) for low in dues)
+    assert most < 2 * 1000 * 10 / RHYTHM_SECONDS
 
 
 # Age
@@ -325,7 +381,7 @@ def test_that_an_answer_still_stands_is_written_every_five_minutes() -> None:
 
 def test_an_answer_says_until_when_it_may_be_believed() -> None:
     work = of_config(MAIN, template(timeout="30s"), {})
-    assert fresh_until(work, MAIN.spec.schedule, at(0)) == at(2 * (HEARTBEAT_SECONDS + 60) + 30)
+    assert fresh_until(work, MAIN.spec.schedule, at(0)) == at(HEARTBEAT_SECONDS + 2 * RHYTHM_SECONDS + 2 * 60 + 30)
     assert fresh_until(work, None, at(0)) is None
     assert fresh_until(Mistake("InvalidParams", "x"), MAIN.spec.schedule, at(0)) is None
 

@@ -23,11 +23,13 @@ from tests.unit.plan.builders import (
 )
 
 from kubeprobe.api import Phase, ProbeConfig, ProbeRun, ProbeRunStatus, ProbeTemplate, Source, Stage, Verdict
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.delivery import Attempts, Refusal
 from kubeprobe.plan.outcome import digest, from_report
 from kubeprobe.plan.pod import Site
 from kubeprobe.plan.pod_view import PodView, read_pod
 from kubeprobe.plan.run import (
+    Action,
     Adopt,
     AskForEvidence,
     CreatePod,
@@ -452,6 +454,24 @@ def test_a_run_that_is_being_deleted_is_left_to_the_garbage_collector() -> None:
     going = run(metadata={"deletionTimestamp": CREATED.isoformat()})
     assert planned(seen(going)) == RunPlan()
     assert planned(seen(going, pod(going, status=EXIT_3))) == RunPlan()
+
+
+# What the writes are worth
+
+
+@pytest.mark.parametrize(
+    ("actions", "priority"),
+    [
+        ((), Priority.HISTORY),
+        ((DeletePod("uid", at_once=False),), Priority.HISTORY),
+        ((WriteStatus(ProbeRunStatus(phase=Phase.RUNNING)),), Priority.HISTORY),
+        ((Adopt({}),), Priority.RUN),
+        ((CreatePod({}),), Priority.RUN),
+        ((Adopt({}), WriteStatus(ProbeRunStatus(phase=Phase.COMPLETED))), Priority.VERDICT),
+    ],
+)
+def test_a_plan_is_as_urgent_as_its_most_urgent_action(actions: tuple[Action, ...], priority: Priority) -> None:
+    assert RunPlan(actions).priority is priority
 
 
 # Adoption

@@ -195,7 +195,7 @@ def test_another_failing_node_is_another_answer() -> None:
     one = told(pending(MAIN, CREATED), head("main-1", 12, "Failed"), wave("main-1", 0, {"a": "F"}, 10), seconds=13)
     more = wave("main-2", 0, {"a": "F", "b": "F"}, 20, created=15)
     two = told(one, head("main-1", 12, "Failed"), wave("main-1", 0, {"a": "F"}, 10), more, seconds=21)
-    assert plan_write(one, at(13), two, at(21)).write
+    assert plan_write(one, at(13), two, MAIN.metadata.uid, at(21)).write
 
 
 def test_a_result_at_its_bounds_fits_into_ten_kilobytes() -> None:

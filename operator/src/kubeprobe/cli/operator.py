@@ -15,6 +15,7 @@ import uvloop
 
 from kubeprobe.kube.client import Client, connect
 from kubeprobe.kube.port import SERVICES, ApiError
+from kubeprobe.plan.budget import WRITES_BURST, WRITES_PER_SECOND, Limits
 
 logger = logging.getLogger("kubeprobe")
 
@@ -35,6 +36,13 @@ def operator(
     lease_namespace: Annotated[
         str, typer.Option(help="Where the Lease is that says which replica leads; the pod's namespace, else default.")
     ] = "",
+    writes_per_second: Annotated[
+        float,
+        typer.Option(min=1, help="How many writes a second the operator may send to the API server in the long run."),
+    ] = WRITES_PER_SECOND,
+    writes_burst: Annotated[
+        int, typer.Option(min=1, help="How many of its writes may come at once after a quiet while.")
+    ] = WRITES_BURST,
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Kubeconfig; else $KUBECONFIG, the pod's own, ~/.kube.")
     ] = None,
@@ -50,7 +58,8 @@ def operator(
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         replica = _Replica(pod_name, pod_namespace, lease_namespace)
-        uvloop.run(_run(intake_url, intake_service, host, port, kubeconfig, replica))
+        writes = Limits(writes_per_second, writes_burst)
+        uvloop.run(_run(intake_url, intake_service, host, port, writes, kubeconfig, replica))
     except (ApiError, OSError) as error:
         typer.echo(f"kubeprobe operator: {error}", err=True)
         raise typer.Exit(1) from error
@@ -63,7 +72,13 @@ class _Replica(NamedTuple):
 
 
 async def _run(
-    intake_url: str, intake_service: str, host: str, port: int, kubeconfig: Path | None, which: _Replica
+    intake_url: str,
+    intake_service: str,
+    host: str,
+    port: int,
+    writes: Limits,
+    kubeconfig: Path | None,
+    which: _Replica,
 ) -> None:
     # Only here: the other commands are not to wait for what a server needs.
     from kubeprobe.control.operator import Operator, Replica, Settings
@@ -80,7 +95,8 @@ async def _run(
         loop.add_signal_handler(number, stop.set)
     async with await connect(kubeconfig, user=identity) as api:
         url = intake_url or await _service_url(api, intake_service)
-        await Operator(api, Settings(intake_url=url, replica=replica, host=host, port=port)).run(stop)
+        settings = Settings(intake_url=url, replica=replica, host=host, port=port, writes=writes)
+        await Operator(api, settings).run(stop)
     logger.info("ended")
 
 

@@ -8,6 +8,7 @@ from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import CONFIGS, RUNS, ApiError
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.config import ConfigPlan, ConfigSeen, plan_config
 from kubeprobe.plan.due import Due
 
@@ -28,10 +29,11 @@ class ConfigReconciler:
         plan = plan_config(self._gather(config), now)
         for run in plan.surplus:
             self._tidier.discard(run)
-        await self._tell(config, plan)
-        await self._start(config, plan.due)
-        self._ctx.queue.add((Kind.RESULT, key))
+        # First, for what is written next may have to wait; and the run before the status, since it is more urgent.
         self._ctx.wake(Kind.CONFIG, key, plan.wake_at)
+        self._ctx.queue.add((Kind.RESULT, key))
+        await self._start(config, plan.due)
+        await self._tell(config, plan)
 
     def _gather(self, config: ProbeConfig) -> ConfigSeen:
         views, meta = self._ctx.views, config.metadata
@@ -51,7 +53,9 @@ class ConfigReconciler:
         status = plan.status.model_dump(by_alias=True, exclude_none=True, mode="json")
         body = {"metadata": {"resourceVersion": meta.resource_version}, "status": status}
         try:
-            written = await self._ctx.api.merge_patch(CONFIGS, meta.namespace, meta.name, body, subresource="status")
+            written = await self._ctx.writer.merge_patch(
+                Priority.HISTORY, CONFIGS, meta.namespace, meta.name, body, subresource="status"
+            )
         except ApiError as error:
             if error.not_found:
                 return
@@ -59,14 +63,14 @@ class ConfigReconciler:
             raise
         self._ctx.views.configs.put(ProbeConfig.model_validate(written))
         if plan.mistake is not None:
-            await self._ctx.recorder.record(config, plan.mistake.reason, plan.mistake.message, warning=True)
+            self._ctx.recorder.record(config, plan.mistake.reason, plan.mistake.message, warning=True)
 
     async def _start(self, config: ProbeConfig, due: Due) -> None:
         if due.create is None:
             return
         meta = config.metadata
         try:
-            created = await self._ctx.api.create(RUNS, meta.namespace, due.create)
+            created = await self._ctx.writer.create(Priority.RUN, RUNS, meta.namespace, due.create)
         except ApiError as error:
             if error.already_exists or error.namespace_terminating or error.not_found:
                 return

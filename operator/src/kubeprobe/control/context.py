@@ -12,7 +12,8 @@ from kubeprobe.control.events import Recorder
 from kubeprobe.control.metrics import Metrics
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.view import Key, Views
-from kubeprobe.kube.port import Api
+from kubeprobe.control.writer import Writer
+from kubeprobe.kube.port import Reader
 from kubeprobe.plan.pod import Site
 
 logger = logging.getLogger("kubeprobe")
@@ -35,7 +36,8 @@ Work = tuple[Kind, Key]
 class Context:
     """The operator's parts, as its reconcilers see them."""
 
-    api: Api
+    api: Reader
+    writer: Writer
     views: Views
     queue: WorkQueue[Work]
     recorder: Recorder

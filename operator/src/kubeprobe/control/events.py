@@ -2,36 +2,63 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from prometheus_client import Counter
+
 from kubeprobe.api import API_VERSION, ProbeConfig, ProbeRun, ProbeTemplate
-from kubeprobe.kube.port import EVENTS, Api, ApiError
+from kubeprobe.control.writer import Writer
+from kubeprobe.kube.port import EVENTS, ApiError, Object
+from kubeprobe.plan.budget import Priority
 
 logger = logging.getLogger("kubeprobe.events")
 NOTE_BYTES = 1000
+WAITING = 200
+"""Events that may wait to be written; beyond that the oldest is dropped."""
 
 
 class Recorder:
-    """Writes Events. One that cannot be written is logged and no more: it is a courtesy, never a decision's ground."""
+    """Writes Events, beside everything else: they are a courtesy, never a decision's ground, and hold nothing up."""
 
-    def __init__(self, api: Api, now: Callable[[], datetime], host: str) -> None:
-        self._api = api
+    def __init__(self, writer: Writer, now: Callable[[], datetime], host: str, dropped: Counter) -> None:
+        self._writer = writer
         self._now = now
         self._host = host
+        self._dropped = dropped
+        self._waiting: deque[Object] = deque()
+        self._wake = asyncio.Event()
 
-    async def record(
+    async def run(self) -> None:
+        """Write what was recorded, for ever; what cannot be written is logged and no more."""
+        while True:
+            await self._wake.wait()
+            while self._waiting:
+                await self._write(self._waiting.popleft())
+            self._wake.clear()
+
+    async def _write(self, body: Object) -> None:
+        about = body["involvedObject"]
+        try:
+            await self._writer.create(Priority.HISTORY, EVENTS, body["metadata"]["namespace"], body)
+        except ApiError as error:
+            where = f"{about['namespace']}/{about['name']}"
+            logger.warning("event %s about %s was not written: %s", body["reason"], where, error)
+
+    def record(
         self, about: ProbeConfig | ProbeRun | ProbeTemplate, reason: str, message: str, *, warning: bool
     ) -> None:
-        """One Event about an object."""
+        """Have an Event about an object written as soon as there is nothing more urgent."""
         meta = about.metadata
         namespace = meta.namespace or "default"
         now = self._now().astimezone(UTC)
         tail = hashlib.sha256(f"{meta.uid}{reason}{now.isoformat()}".encode()).hexdigest()[:16]
         stamp = now.isoformat(timespec="seconds").replace("+00:00", "Z")
-        body = {
+        body: Object = {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"name": f"{meta.name}.{tail}", "namespace": namespace},
@@ -50,7 +77,8 @@ class Recorder:
             "lastTimestamp": stamp,
             "count": 1,
         }
-        try:
-            await self._api.create(EVENTS, namespace, body)
-        except ApiError as error:
-            logger.warning("event %s about %s/%s was not written: %s", reason, meta.namespace, meta.name, error)
+        if len(self._waiting) >= WAITING:
+            self._waiting.popleft()
+            self._dropped.inc()
+        self._waiting.append(body)
+        self._wake.set()

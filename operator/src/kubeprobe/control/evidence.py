@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from kubeprobe.kube.port import EVENTS, NODES, Api, ApiError, Object
+from kubeprobe.kube.port import EVENTS, NODES, ApiError, Object, Reader
 from kubeprobe.plan.run import AskForEvidence, Evidence
 from kubeprobe.plan.stage import NodeView, PodEvent
 
 
-async def gather_evidence(api: Api, namespace: str, ask: AskForEvidence) -> Evidence:
+async def gather_evidence(api: Reader, namespace: str, ask: AskForEvidence) -> Evidence:
     """The pod's events, oldest first, and its node's state; what cannot be read is left out, for less is still more."""
     return Evidence(events=await _events(api, namespace, ask.pod_uid), node=await _node(api, ask.node))
 
 
-async def _events(api: Api, namespace: str, pod_uid: str) -> tuple[PodEvent, ...]:
+async def _events(api: Reader, namespace: str, pod_uid: str) -> tuple[PodEvent, ...]:
     found: list[Object] = []
     try:
         async for event in api.list(EVENTS, namespace, field_selector=f"involvedObject.uid={pod_uid}"):
@@ -31,7 +31,7 @@ def _last_seen(event: Object) -> str:
     return next((str(time) for time in times if time), event["metadata"]["creationTimestamp"])
 
 
-async def _node(api: Api, name: str) -> NodeView | None:
+async def _node(api: Reader, name: str) -> NodeView | None:
     if not name:
         return None
     try:

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from kubeprobe.control.view import Key, View
-from kubeprobe.kube.port import CONFIGMAPS, DEPLOYMENTS, PODS, SERVICES, Api, ApiError, Object, Resource
+from kubeprobe.control.writer import Writer
+from kubeprobe.kube.port import CONFIGMAPS, DEPLOYMENTS, PODS, SERVICES, ApiError, Object, Resource
 from kubeprobe.kube.reflector import Feed
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.pod_view import PodView
 from probe_sdk.wire import LABEL_MANAGED, LABEL_RUN, MANAGED_BY
 
@@ -41,16 +43,16 @@ class Leftovers:
     """Knows all labelled objects, and deletes those whose run is gone.
 
     Args:
-        api: the API server.
+        writer: deletes them.
         runs: the names of all runs that are there, in whatever namespace.
         pods: the probes' pods.
         clock: seconds that only go forward.
     """
 
     def __init__(
-        self, api: Api, runs: Callable[[], Iterable[str]], pods: View[PodView], clock: Callable[[], float]
+        self, writer: Writer, runs: Callable[[], Iterable[str]], pods: View[PodView], clock: Callable[[], float]
     ) -> None:
-        self._api = api
+        self._writer = writer
         self._runs = runs
         self._pods = pods
         self._clock = clock
@@ -85,7 +87,7 @@ class Leftovers:
     async def _delete(self, one: Left) -> None:
         where = f"{one.resource.plural} {one.key[0]}/{one.key[1]}"
         try:
-            await self._api.delete(one.resource, *one.key, uid=one.uid)
+            await self._writer.delete(Priority.HISTORY, one.resource, *one.key, uid=one.uid)
         except ApiError as error:
             logger.warning("%s, left behind by run %s, was not deleted: %s", where, one.run, error)
         else:

@@ -8,13 +8,15 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
 
 from kubeprobe.api import Phase
 from kubeprobe.control.badge import Badge
+from kubeprobe.control.budget import Budget, Deferred
+from kubeprobe.control.budget_metrics import BudgetMetrics
 from kubeprobe.control.config import ConfigReconciler
 from kubeprobe.control.context import Context, Kind, Work
 from kubeprobe.control.events import Recorder
@@ -35,17 +37,21 @@ from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key, Views
 from kubeprobe.control.watch import Watcher
 from kubeprobe.control.wave import WaveReconciler
+from kubeprobe.control.writer import Writer
 from kubeprobe.intake.server import Intake, IntakeDeps, serve
 from kubeprobe.kube.fence import Fence, NotLeadingError
-from kubeprobe.kube.port import CONFIGS, LEASES, PODS, RESULTS, RUNS, TEMPLATES, Api, ApiError
+from kubeprobe.kube.port import CONFIGS, LEASES, PODS, RESULTS, RUNS, TEMPLATES, ApiError, ObservedApi
 from kubeprobe.kube.reflector import Reflector
 from kubeprobe.kube.tokens import ClusterKeys
+from kubeprobe.plan.budget import Limits
 from kubeprobe.plan.pod import Site
 
 logger = logging.getLogger("kubeprobe")
 WORKERS = 16
 FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 30.0
+FLUSH_SECONDS = 10.0
+"""Well within the time that Kubernetes gives a pod to end; what is not flushed by then is counted anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +74,13 @@ class Settings:
     replica: Replica
     host: str = "0.0.0.0"  # noqa: S104 - probes come from the pod network
     port: int = 8080
+    writes: Limits = field(default_factory=Limits)
 
 
 class Operator:
     """One operator, wired; `run` it."""
 
-    def __init__(self, api: Api, settings: Settings) -> None:
+    def __init__(self, api: ObservedApi, settings: Settings) -> None:
         self._settings = settings
         self._api = api
         replica = settings.replica
@@ -84,24 +91,30 @@ class Operator:
         views = Views()
         queue: WorkQueue[Work] = WorkQueue(time.monotonic)
         queue.close()
+        metrics = Metrics(CollectorRegistry(), views)
+        metrics.leader.set_function(self._elector.leads)
+        api.observe(lambda verb, status: metrics.requests.labels(verb, status).inc())
+        spending = BudgetMetrics(metrics.registry)
+        self._budget = Budget(settings.writes, time.monotonic, queue.add, spending)
+        writer = Writer(self._fence, self._budget)
         self._context = Context(
-            api=self._fence,
+            api=api,
+            writer=writer,
             views=views,
             queue=queue,
-            recorder=Recorder(self._fence, utc_now, replica.identity),
-            metrics=Metrics(CollectorRegistry(), views),
+            recorder=Recorder(writer, utc_now, replica.identity, spending.events_dropped),
+            metrics=metrics,
             site=Site(intake_url=settings.intake_url),
             now=utc_now,
         )
-        self._context.metrics.leader.set_function(self._elector.leads)
-        self._tidier = Tidier(self._fence)
+        self._tidier = Tidier(writer)
         self._leftovers = Leftovers(
-            self._fence, lambda: (run.metadata.name for run in views.runs), views.pods, time.monotonic
+            writer, lambda: (run.metadata.name for run in views.runs), views.pods, time.monotonic
         )
         self._watches: list[Reflector] = []
         gauges = Gauges(queue_age=queue.oldest_seconds, watch_age=self._watch_age_seconds)
         self._lag = LagMonitor(boot_clock, utc_now, gauges, self._wake_all)
-        self._context.metrics.watch_lag(self._lag, gauges)
+        metrics.watch_lag(self._lag, gauges)
         self._runs = RunReconciler(self._context, self._lag.held_up_since)
         self._nodes = NodeWatch(api, views, time.monotonic)
         self._waves = WaveReconciler(self._context, self._runs, self._nodes)
@@ -124,7 +137,7 @@ class Operator:
         """
         await self._check_access()
         badge = [self._badge.run()] if self._badge else []
-        async with self._intake(), _running(self._watch(), self._lag.run(), *badge):
+        async with self._intake(), _running(self._watch(), self._lag.run(), self._budget.run(), *badge):
             await _either(self._sync.done, stop)
             await self._elector.run(Duty(lambda: self._lead(stop), self._lost), stop)
 
@@ -138,10 +151,12 @@ class Operator:
         self._wake_all()
         if self._badge is not None:
             self._badge.look()
-        async with _running(self._tidier.run(), self._leftovers.run(), *(self._work() for _ in range(WORKERS))):
+        beside = (self._tidier.run(), self._leftovers.run(), self._context.recorder.run())
+        async with _running(*beside, *(self._work() for _ in range(WORKERS))):
             await stop.wait()
-        with contextlib.suppress(ApiError):
-            await self._results.flush()
+        with contextlib.suppress(ApiError, TimeoutError):
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self._results.flush()
 
     def _lost(self) -> None:
         self._context.metrics.leader_transitions.inc()
@@ -223,9 +238,12 @@ class Operator:
     async def _handle(self, work: Work) -> None:
         kind, key = work
         try:
-            await self._reconcile[kind](key)
+            with self._budget.turn(work):
+                await self._reconcile[kind](key)
         except NotLeadingError as error:
             logger.info("%s %s/%s: %s", kind, *key, error)
+        except Deferred:
+            logger.debug("%s %s/%s waits for its turn to be written", kind, *key)
         except ApiError as error:
             if error.conflict:  # it was looked at again, and is decided anew
                 self._context.queue.add_after(work, FIRST_RETRY_SECONDS)

@@ -11,6 +11,7 @@ from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.nodes import NodeWatch
 from kubeprobe.control.view import Key, ResultView, read_result
 from kubeprobe.kube.port import RESULTS, ApiError
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.config import followed
 from kubeprobe.plan.pace import paced
 from kubeprobe.plan.resolve import Mistake, Work, of_config
@@ -67,10 +68,10 @@ class ResultReconciler:
             self._answers.pop(key, None)
             return
         self._answers[key] = Answer(config.metadata.uid, status, held.written_at)
-        plan = plan_write(stands, held.written_at, status, now)
+        plan = plan_write(stands, held.written_at, status, config.metadata.uid, now)
+        self._ctx.wake(Kind.RESULT, key, plan.wake_at)
         if plan.write:
             await self._write(key, config, result, plan)
-        self._ctx.wake(Kind.RESULT, key, plan.wake_at)
 
     def reset(self) -> None:
         """Forget what was held in memory: what is written counts, for another replica may have led meanwhile."""
@@ -82,7 +83,8 @@ class ResultReconciler:
         for key, answer in list(self._answers.items()):
             config, result = self._ctx.views.configs.get(key), self._ctx.views.results.get(key)
             if config is not None and result is not None and result.status != answer.status:
-                plan = ResultPlan(answer.status, write=True, turned=False, wake_at=None)
+                turned = result.verdict != answer.status.verdict
+                plan = ResultPlan(answer.status, write=True, turned=turned, wake_at=None)
                 await self._write(key, config, result, plan)
 
     def _work(self, config: ProbeConfig) -> Work | Mistake:
@@ -112,7 +114,7 @@ class ResultReconciler:
         next_run = Rhythm(cadence, meta.creation_timestamp, meta.uid).slots(now).next if cadence else None
         update = {"next_run": next_run, "fresh_until": fresh_until(work, cadence, now)}
         status = plan.status.model_copy(update=update)
-        result = result or await self._create(key, config)
+        result = result or await self._create(key, config, plan.priority)
         if result is None:
             return
         # Null takes away what there is none of any more; left out, a merge would keep it.
@@ -122,7 +124,9 @@ class ResultReconciler:
             "status": {"nextRun": None, "freshUntil": None, "targets": None, **said},
         }
         try:
-            answer = await self._ctx.api.merge_patch(RESULTS, key[0], key[1], body, subresource="status")
+            answer = await self._ctx.writer.merge_patch(
+                plan.priority, RESULTS, key[0], key[1], body, subresource="status"
+            )
         except ApiError as error:
             if error.not_found:
                 return
@@ -132,9 +136,9 @@ class ResultReconciler:
         self._ctx.views.results.put(written)
         self._answers.pop(key, None)
         self._written[key] = Written(config.metadata.uid, written, now)
-        await self._tell(config, plan, now)
+        self._tell(config, plan, now)
 
-    async def _create(self, key: Key, config: ProbeConfig) -> ResultView | None:
+    async def _create(self, key: Key, config: ProbeConfig, priority: Priority) -> ResultView | None:
         """The config's ProbeResult, new; None when there is no place for one any more."""
         meta = config.metadata
         owner = {
@@ -155,21 +159,23 @@ class ResultReconciler:
             },
         }
         try:
-            return read_result(await self._ctx.api.create(RESULTS, key[0], body))
+            created = read_result(await self._ctx.writer.create(priority, RESULTS, key[0], body))
         except ApiError as error:
             if error.namespace_terminating or error.not_found:
                 return None
             await look_again_after(error, self._ctx, RESULTS, key)
             raise
+        self._ctx.views.results.put(created)
+        return created
 
-    async def _tell(self, config: ProbeConfig, plan: ResultPlan, now: datetime) -> None:
+    def _tell(self, config: ProbeConfig, plan: ResultPlan, now: datetime) -> None:
         status = plan.status
         if not plan.turned:
             return
         if status.last_run is not None:
             took = (now - status.last_run.finished_at).total_seconds()
             self._ctx.metrics.verdict_seconds.observe(max(took, 0.0))
-        await self._ctx.recorder.record(
+        self._ctx.recorder.record(
             config,
             f"Verdict{status.verdict}",
             status.message or status.reason,

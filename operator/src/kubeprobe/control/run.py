@@ -13,6 +13,7 @@ from kubeprobe.control.context import Context, Kind, logger
 from kubeprobe.control.evidence import gather_evidence
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import PODS, RUNS, ApiError
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.delivery import Attempts, Refusal
 from kubeprobe.plan.due import is_replaced
 from kubeprobe.plan.pod_view import PodView, read_pod
@@ -78,7 +79,7 @@ class RunReconciler:
         Raises:
             ApiError: the status is not written.
         """
-        return await self._write(run, status)
+        return await self._write(run, status, Priority.VERDICT)
 
     def forget(self, uid: str) -> None:
         """Drop what was remembered of a run that is gone."""
@@ -110,11 +111,13 @@ class RunReconciler:
         )
 
     async def _apply(self, run: ProbeRun, plan: RunPlan) -> None:
-        for action in plan.actions:
-            run = await self._do(run, action) or run
+        # First, for what is written next may have to wait.
         self._ctx.wake(Kind.RUN, (run.metadata.namespace, run.metadata.name), plan.wake_at)
+        priority = plan.priority
+        for action in plan.actions:
+            run = await self._do(run, action, priority) or run
 
-    async def _do(self, run: ProbeRun, action: Action) -> ProbeRun | None:
+    async def _do(self, run: ProbeRun, action: Action, priority: Priority) -> ProbeRun | None:
         """Do one thing; the run as it is then, if that changed it."""
         match action:
             case CreatePod(manifest):
@@ -122,9 +125,9 @@ class RunReconciler:
             case DeletePod(uid, at_once):
                 await self._delete(run, uid, at_once=at_once)
             case WriteStatus(status):
-                await self._write(run, status)
+                await self._write(run, status, priority)
             case Adopt(patch):
-                return await self.adopt(run, patch)
+                return await self.adopt(run, patch, priority)
         return None
 
     async def _create(self, run: ProbeRun, manifest: dict[str, object]) -> None:
@@ -132,7 +135,7 @@ class RunReconciler:
         if await self.vouch(run):
             return
         try:
-            pod = read_pod(await self._ctx.api.create(PODS, run.metadata.namespace, manifest))
+            pod = read_pod(await self._ctx.writer.create(Priority.RUN, PODS, run.metadata.namespace, manifest))
         except ApiError as error:
             if error.already_exists:
                 await self._meet(run)
@@ -174,18 +177,21 @@ class RunReconciler:
 
     async def _delete(self, run: ProbeRun, uid: str, *, at_once: bool) -> None:
         grace = 0 if at_once else None
-        await self._ctx.api.delete(PODS, run.metadata.namespace, run.metadata.name, uid=uid, grace_seconds=grace)
+        meta = run.metadata
+        await self._ctx.writer.delete(Priority.HISTORY, PODS, meta.namespace, meta.name, uid=uid, grace_seconds=grace)
         memory = self._memory.get(run.metadata.uid, Memory())
         self._memory[run.metadata.uid] = replace(memory, deleted_uid=uid)
 
-    async def _write(self, run: ProbeRun, status: ProbeRunStatus) -> ProbeRun | None:
+    async def _write(self, run: ProbeRun, status: ProbeRunStatus, priority: Priority) -> ProbeRun | None:
         meta = run.metadata
         body = {
             "metadata": {"resourceVersion": meta.resource_version},
             "status": status.model_dump(by_alias=True, exclude_none=True, mode="json"),
         }
         try:
-            answer = await self._ctx.api.merge_patch(RUNS, meta.namespace, meta.name, body, subresource="status")
+            answer = await self._ctx.writer.merge_patch(
+                priority, RUNS, meta.namespace, meta.name, body, subresource="status"
+            )
         except ApiError as error:
             if error.not_found:
                 return None
@@ -205,12 +211,12 @@ class RunReconciler:
             self._ctx.queue.add((Kind.RESULT, (meta.namespace, run.spec.config_ref.name)))
             self._ctx.queue.add((Kind.CONFIG, (meta.namespace, run.spec.config_ref.name)))
 
-    async def adopt(self, run: ProbeRun, patch: dict[str, Any]) -> ProbeRun | None:
+    async def adopt(self, run: ProbeRun, patch: dict[str, Any], priority: Priority = Priority.RUN) -> ProbeRun | None:
         """Make a run that a user created belong to its config; None when it is gone. Raises `ApiError`."""
         meta = run.metadata
         body = {**patch, "metadata": {**patch["metadata"], "resourceVersion": meta.resource_version}}
         try:
-            answer = await self._ctx.api.merge_patch(RUNS, meta.namespace, meta.name, body)
+            answer = await self._ctx.writer.merge_patch(priority, RUNS, meta.namespace, meta.name, body)
         except ApiError as error:
             if error.not_found:
                 return None

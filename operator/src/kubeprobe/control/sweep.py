@@ -9,6 +9,7 @@ from kubeprobe.control.run import RunReconciler
 from kubeprobe.control.view import Key
 from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.kube.port import RUNS, ApiError
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.run import Adopt, WriteStatus
 from kubeprobe.plan.sweep import (
     CreateWave,
@@ -80,7 +81,7 @@ class SweepReconciler:
     async def _begin(self, seen: SweepSeen, manifest: dict[str, object]) -> None:
         meta = seen.run.metadata
         try:
-            created = await self._ctx.api.create(RUNS, meta.namespace, manifest)
+            created = await self._ctx.writer.create(Priority.RUN, RUNS, meta.namespace, manifest)
         except ApiError as error:
             if error.already_exists:
                 await self._meet(seen, manifest)

@@ -7,6 +7,7 @@ from kubeprobe.control.again import look_again_after
 from kubeprobe.control.context import Context
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import TEMPLATES, ApiError
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.template import plan_template
 
 
@@ -30,7 +31,9 @@ class TemplateReconciler:
         }
         body = {"metadata": {"resourceVersion": template.metadata.resource_version}, "status": status}
         try:
-            answer = await self._ctx.api.merge_patch(TEMPLATES, None, key[1], body, subresource="status")
+            answer = await self._ctx.writer.merge_patch(
+                Priority.HISTORY, TEMPLATES, None, key[1], body, subresource="status"
+            )
         except ApiError as error:
             if error.not_found:
                 return
@@ -38,4 +41,4 @@ class TemplateReconciler:
             raise
         self._ctx.views.templates.put(ProbeTemplate.model_validate(answer))
         if plan.mistake is not None:
-            await self._ctx.recorder.record(template, plan.mistake.reason, plan.mistake.message, warning=True)
+            self._ctx.recorder.record(template, plan.mistake.reason, plan.mistake.message, warning=True)

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 
 from kubeprobe.api import ProbeRun
 from kubeprobe.control.view import Key
-from kubeprobe.kube.port import RUNS, Api, ApiError
+from kubeprobe.control.writer import Writer
+from kubeprobe.kube.port import RUNS, ApiError
+from kubeprobe.plan.budget import Priority
 from probe_sdk.wire import LABEL_RUN
 
 logger = logging.getLogger("kubeprobe.tidy")
@@ -20,8 +22,8 @@ BATCH = 100
 class Tidier:
     """Collects runs that the history limits leave no room for, and deletes them together."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
         self._spare: dict[Key, ProbeRun] = {}
 
     def discard(self, run: ProbeRun) -> None:
@@ -50,10 +52,14 @@ class Tidier:
         labelled = [run for run in runs if run.metadata.labels.get(LABEL_RUN) == run.metadata.name]
         try:
             if labelled:
-                await self._api.delete_collection(RUNS, namespace, label_selector=_selector(labelled))
+                await self._writer.delete_collection(
+                    Priority.HISTORY, RUNS, namespace, label_selector=_selector(labelled)
+                )
             for run in runs:
                 if run not in labelled:
-                    await self._api.delete(RUNS, namespace, run.metadata.name, uid=run.metadata.uid)
+                    await self._writer.delete(
+                        Priority.HISTORY, RUNS, namespace, run.metadata.name, uid=run.metadata.uid
+                    )
         except ApiError as error:
             logger.warning("%d old runs in namespace %s were not deleted: %s", len(runs), namespace, error)
             for run in runs:

@@ -19,6 +19,7 @@ from kubeprobe.control.run import Memory, RunReconciler
 from kubeprobe.intake.port import Answer, PodIdentity
 from kubeprobe.kube.port import PODS, ApiError
 from kubeprobe.plan import record
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.delivery import Attempts, Refusal
 from kubeprobe.plan.pod_view import PodView, read_pod
 from kubeprobe.plan.record import NodeOutcome
@@ -189,13 +190,14 @@ class WaveReconciler:
     async def _delete(self, run: ProbeRun, memory: WaveMemory, index: int, action: DeletePod) -> None:
         grace = 0 if action.at_once else None
         name = pod_name(run, index)
-        await self._ctx.api.delete(PODS, run.metadata.namespace, name, uid=action.uid, grace_seconds=grace)
+        namespace = run.metadata.namespace
+        await self._ctx.writer.delete(Priority.HISTORY, PODS, namespace, name, uid=action.uid, grace_seconds=grace)
         memory.nodes[index] = replace(memory.nodes.get(index, Memory()), deleted_uid=action.uid)
 
     async def _create(self, run: ProbeRun, memory: WaveMemory, index: int, manifest: dict[str, Any]) -> None:
         done = memory.nodes.get(index, Memory())
         try:
-            pod = read_pod(await self._ctx.api.create(PODS, run.metadata.namespace, manifest))
+            pod = read_pod(await self._ctx.writer.create(Priority.RUN, PODS, run.metadata.namespace, manifest))
         except ApiError as error:
             if error.already_exists:
                 await self._look(run, index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -61,6 +61,7 @@ class Client:
     def __init__(self, configuration: Configuration, user: str = "") -> None:
         self._client = ApiClient(configuration)
         self._client.user_agent = f"kubeprobe/{version('kubeprobe')}" + (f" ({user})" if user else "")
+        self._observers: list[Callable[[str, int], None]] = []
 
     @property
     def host(self) -> str:
@@ -76,6 +77,10 @@ class Client:
     async def close(self) -> None:
         """End all connections."""
         await self._client.close()  # type: ignore[no-untyped-call]
+
+    def observe(self, observer: Callable[[str, int], None]) -> None:
+        """See `ObservedApi.observe`."""
+        self._observers.append(observer)
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
         """See `Api.get`."""
@@ -193,16 +198,21 @@ class Client:
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": accept, "Content-Type": content_type}
         pairs = [(key, value) for key, value in (query or {}).items() if value]
+        status = 0
         try:
             verb, url, headers, _, _ = await self._client.param_serialize(
                 method, path, header_params=headers, query_params=pairs, auth_settings=["BearerToken"]
             )
             answer = await self._client.call_api(verb, url, headers, body=body, _request_timeout=limits)
             response: aiohttp.ClientResponse = answer.response
+            status = response.status
             if response.status >= 400:
                 raise _refusal(response.status, await response.read(), response.headers.get("Retry-After"))
         except (aiohttp.ClientError, TimeoutError, OSError, ApiException) as error:
             raise _absent(self.host, error) from error
+        finally:
+            for observer in self._observers:
+                observer(method, status)
         return response
 
 

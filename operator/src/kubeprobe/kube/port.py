@@ -6,7 +6,7 @@ Generated models would cost several times the CPU and memory of the dicts, and e
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -90,8 +90,8 @@ class ApiError(Exception):
         return self.status in (0, 429) or self.status >= 500
 
 
-class Api(Protocol):
-    """What kubeprobe asks of an API server. Every method raises `ApiError`."""
+class Reader(Protocol):
+    """What kubeprobe asks of an API server without changing anything. Every method raises `ApiError`."""
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
         """One object."""
@@ -117,6 +117,10 @@ class Api(Protocol):
         """The changes since a resourceVersion, as watch events, bookmarks among them, until the server ends it."""
         ...
 
+
+class Api(Reader, Protocol):
+    """All that kubeprobe asks of an API server. Every method raises `ApiError`."""
+
     async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
         """A new object, as the server stored it."""
         ...
@@ -135,4 +139,12 @@ class Api(Protocol):
 
     async def delete_collection(self, resource: Resource, namespace: str, *, label_selector: str) -> None:
         """Delete all objects that a selector matches, in one request."""
+        ...
+
+
+class ObservedApi(Api, Protocol):
+    """An API that tells of its answers."""
+
+    def observe(self, observer: Callable[[str, int], None]) -> None:
+        """Tell of every request from now on: its HTTP verb, and the answer's status (0 when there was none)."""
         ...

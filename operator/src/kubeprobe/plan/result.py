@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from kubeprobe.api import (
     Consecutive,
@@ -24,11 +24,12 @@ from kubeprobe.api import (
     Thresholds,
     Verdict,
 )
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.due import counts
 from kubeprobe.plan.outcome import cut
 from kubeprobe.plan.resolve import Mistake, Work
 from kubeprobe.plan.run import belongs
-from kubeprobe.plan.schedule import interval_seconds
+from kubeprobe.plan.schedule import interval_seconds, spread
 from kubeprobe.plan.standing import with_health
 from kubeprobe.plan.sweep import is_wave
 from kubeprobe.plan.targets import answer, failed_early, fold_targets, judged
@@ -36,6 +37,10 @@ from kubeprobe.plan.window import decode
 
 HISTORY = 10
 HEARTBEAT_SECONDS = 300.0
+"""An answer that still stands is not written again sooner."""
+RHYTHM_SECONDS = 330.0
+"""From one heartbeat to the next: a little more, so that one that was written late does not put the next one off."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SKEW_SECONDS = 5.0
 """What lies further ahead than this was written by a clock that ran ahead, or by hand."""
 REASON_LENGTH = 128
@@ -51,6 +56,11 @@ class ResultPlan:
     turned: bool
     """The verdict is another one than before."""
     wake_at: datetime | None
+
+    @property
+    def priority(self) -> Priority:
+        """What the write is worth: a turned verdict goes before everything."""
+        return Priority.VERDICT if self.turned else Priority.HISTORY
 
 
 def fold(
@@ -120,7 +130,11 @@ def _place(outcome: Outcome) -> tuple[datetime, str]:
 
 
 def plan_write(
-    written: ProbeResultStatus | None, written_at: datetime | None, current: ProbeResultStatus, now: datetime
+    written: ProbeResultStatus | None,
+    written_at: datetime | None,
+    current: ProbeResultStatus,
+    uid: str,
+    now: datetime,
 ) -> ResultPlan:
     """Whether the answer is written now.
 
@@ -128,14 +142,17 @@ def plan_write(
         written: what stands in the API server; None when there is no ProbeResult.
         written_at: when that was written by this process; None when it was not.
         current: the answer now.
+        uid: the config's, which decides when its heartbeats come.
         now: the time.
     """
-    turned = written is not None and written.verdict is not current.verdict
+    # Where nothing was ever written nobody knew; an answer that was deleted by hand is no news.
+    before = written.verdict if written else current.verdict if written_at else Verdict.UNKNOWN
+    turned = before is not current.verdict
     if written is None or _answer(written) != _answer(current):
         return ResultPlan(current, write=True, turned=turned, wake_at=None)
     if written == current:
         return ResultPlan(current, write=False, turned=False, wake_at=None)
-    due = written_at + timedelta(seconds=HEARTBEAT_SECONDS) if written_at else now
+    due = _heartbeat(written_at, uid, now)
     if now >= due:
         return ResultPlan(current, write=True, turned=False, wake_at=None)
     return ResultPlan(current, write=False, turned=False, wake_at=due)
@@ -148,8 +165,19 @@ def fresh_until(work: Work | Mistake, cadence: Schedule | None, now: datetime) -
     """
     if cadence is None or isinstance(work, Mistake):
         return None
-    seconds = 2 * (HEARTBEAT_SECONDS + interval_seconds(cadence, now)) + work.timeout_seconds
+    seconds = HEARTBEAT_SECONDS + 2 * RHYTHM_SECONDS + 2 * interval_seconds(cadence, now) + work.timeout_seconds
     return now + timedelta(seconds=seconds)
+
+
+def _heartbeat(written_at: datetime | None, uid: str, now: datetime) -> datetime:
+    """When the answer is written although it still stands: at the first beat of this uid that is not too early.
+
+    Beats are the same after every restart, and lie evenly over a fleet however many were written together.
+    """
+    earliest = written_at + timedelta(seconds=HEARTBEAT_SECONDS) if written_at else now
+    rhythm = timedelta(seconds=RHYTHM_SECONDS)
+    first = EPOCH + spread(uid) * rhythm
+    return first - (first - earliest) // rhythm * rhythm
 
 
 def _answer(status: ProbeResultStatus) -> tuple[object, ...]:

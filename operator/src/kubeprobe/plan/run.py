@@ -23,6 +23,7 @@ from kubeprobe.api import (
     Verdict,
 )
 from kubeprobe.plan import outcome as outcomes
+from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.delivery import Attempts, refused
 from kubeprobe.plan.outcome import Outcome
 from kubeprobe.plan.pod import Place, Site, build_pod
@@ -128,6 +129,15 @@ class RunPlan:
 
     actions: tuple[Action, ...] = ()
     wake_at: datetime | None = None
+
+    @property
+    def priority(self) -> Priority:
+        """What its writes are worth: they belong together, so that an adoption is as urgent as what it goes before."""
+        if any(isinstance(one, WriteStatus) and one.status.phase is Phase.COMPLETED for one in self.actions):
+            return Priority.VERDICT
+        if any(isinstance(one, Adopt | CreatePod) for one in self.actions):
+            return Priority.RUN
+        return Priority.HISTORY
 
 
 def plan_run(seen: RunSeen, site: Site, now: datetime) -> RunPlan:
