@@ -15,6 +15,9 @@ import yaml
 from testbed.errors import TestbedError
 
 FIELD_MANAGER = "kubeprobe-testbed"
+ANSWER_SECONDS = 30.0
+"""An API server whose etcd comes back answers late, though it calls itself ready: it backs off before it connects."""
+READY_SECONDS = 5.0
 
 
 def _context(cluster: dict[str, Any], user: dict[str, Any]) -> ssl.SSLContext:
@@ -40,7 +43,7 @@ class KubeApi:
             base_url=cluster["server"],
             verify=_context(cluster, user),
             headers={**headers, "User-Agent": FIELD_MANAGER},
-            timeout=5,
+            timeout=ANSWER_SECONDS,
             trust_env=False,
         )
 
@@ -55,7 +58,7 @@ class KubeApi:
     def ready(self) -> bool:
         """Whether the API server says that it is."""
         try:
-            return self._client.get("/readyz").status_code == httpx.codes.OK
+            return self._client.get("/readyz", timeout=READY_SECONDS).status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
 
