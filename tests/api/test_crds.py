@@ -71,9 +71,9 @@ def test_the_spec_of_a_run_never_changes(server: Server) -> None:
 def test_what_is_no_duration_is_told_what_one_is(server: Server, every: str) -> None:
     answer = server.create(config("no-duration", schedule={"every": every}), dry_run=True)
     assert answer.status_code == 422
-    assert (
-        f"spec.schedule.every: Invalid value: {every!r}: {FORM.message}".replace("'", '"') in answer.json()["message"]
-    )
+    message = answer.json()["message"]
+    assert "spec.schedule.every: " in message
+    assert message.endswith(FORM.message)
 
 
 def test_defaults_are_those_of_the_models(server: Server) -> None:

@@ -35,9 +35,11 @@ def test_no_rule_of_the_chart_has_a_wildcard(lab: Lab) -> None:
 
 @pytest.mark.parametrize(("verb", "resource"), FORBIDDEN)
 def test_the_operator_may_not(lab: Lab, verb: str, resource: str) -> None:
+    account = f"--as=system:serviceaccount:{NAMESPACE}:kubeprobe"
+    kind, _, subresource = resource.partition("/")
     # kubectl ends with an error when the answer is no.
     with pytest.raises(KubectlError, match=r"can-i.*: (no)?$"):
-        lab.kubectl("auth", "can-i", verb, resource, f"--as=system:serviceaccount:{NAMESPACE}:kubeprobe", "-A")
+        lab.kubectl("auth", "can-i", verb, kind, f"--subresource={subresource}", account, "-A")
 
 
 def ours(role: dict[str, dict[str, dict[str, str]]]) -> bool:
