@@ -44,15 +44,15 @@ def main() -> None:
     lab.namespace(namespace)
     try:
         with tempfile.TemporaryDirectory() as folder, operator_beside(lab, Path(folder) / "operator.log"):
-            since = _go(lab, namespace, wanted)
+            since, until = _go(lab, namespace, wanted)
         runs = [run for run in lab.kubectl.list("proberuns", namespace) if _time(_finished(run)) >= since]
-        figures = _figures(list(_audit(testbed.audit_log, since)), runs, wanted, namespace)
+        figures = _figures(list(_audit(testbed.audit_log, since, until)), runs, wanted, namespace)
     finally:
         lab.kubectl.delete("namespace", namespace)
     finish(figures)
 
 
-def _go(lab: Lab, namespace: str, wanted: int) -> datetime:
+def _go(lab: Lab, namespace: str, wanted: int) -> tuple[datetime, datetime]:
     lab.kubectl.apply(
         {
             "apiVersion": "kubeprobe.io/v1alpha1",
@@ -79,17 +79,17 @@ def _go(lab: Lab, namespace: str, wanted: int) -> datetime:
     since, before = datetime.now().astimezone(), len(passed())
     say(f"counting {wanted} runs of {CONFIGS} configs, every {EVERY_SECONDS}s")
     eventually("enough runs", lambda: len(passed()) - before >= wanted, wanted * EVERY_SECONDS / CONFIGS * 2 + 120)
-    return since
+    return since, datetime.now().astimezone()
 
 
-def _audit(log: Path, since: datetime) -> Iterator[dict[str, Any]]:
-    """The audit events of the operator's requests that were received since then, from the log and its rotated parts."""
+def _audit(log: Path, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+    """The audit events of the operator's requests received in this time, from the log and its rotated parts."""
     for part in sorted(log.parent.glob(f"{log.stem}*{log.suffix}")):
         for line in part.read_text().splitlines():
             if '"userAgent":"kubeprobe/' not in line or '"stage":"ResponseComplete"' not in line:
                 continue
             event = json.loads(line)
-            if _time(event["requestReceivedTimestamp"]) >= since:
+            if since <= _time(event["requestReceivedTimestamp"]) <= until:
                 yield event
 
 
