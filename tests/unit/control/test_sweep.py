@@ -228,6 +228,7 @@ async def test_a_write_that_fails_is_no_answer(scene: Scene) -> None:
     scene.cluster.refuse["proberuns"] = ApiError(500, "InternalError", "etcd is away")
     task = scene.report("now-0-0")
     await scene.operator.settle()
+    assert task.done()
     assert await task is Answer.UNAVAILABLE
     scene.cluster.refuse.clear()
     task = scene.report("now-0-0")
