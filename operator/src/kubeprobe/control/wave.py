@@ -107,7 +107,7 @@ class WaveReconciler:
         """Drop what was remembered of a run that is gone."""
         memory = self._memory.pop(uid, None)
         if memory is not None:
-            _settle(memory, {}, Answer.LATE)
+            _settle(memory, memory.held, Answer.LATE)
 
     def _hold(self, run: ProbeRun, index: int, report: Report) -> Held | None:
         memory = self._memory.setdefault(run.metadata.uid, WaveMemory())

@@ -1,0 +1,107 @@
+"""An API server in memory that tells its watchers at once: for what reconcilers do, not for what a server refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from itertools import count
+
+from tests.unit.plan.builders import CREATED
+
+from kubeprobe.kube.port import ApiError, Object, Resource
+
+Key = tuple[str, str, str]
+
+
+class Cluster:
+    """`kubeprobe.kube.port.Api`; `told` hears of every change, `refuse` makes writes of a kind fail."""
+
+    def __init__(self) -> None:
+        self.objects: dict[Key, Object] = {}
+        self.told: Callable[[str, Object, bool], None] = lambda plural, body, gone: None
+        self.writes: Counter[str] = Counter()
+        self.refuse: dict[str, ApiError] = {}
+        self._versions = count(1)
+
+    def all(self, plural: str) -> list[Object]:
+        """The objects of a kind, by name."""
+        return [body for key, body in sorted(self.objects.items()) if key[0] == plural]
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
+        return copy.deepcopy(self._known((resource.plural, namespace or "", name)))
+
+    async def raw(self, path: str) -> Object:
+        return {}
+
+    async def list(
+        self, resource: Resource, namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""
+    ) -> AsyncIterator[Object]:
+        for body in self.all(resource.plural):
+            yield copy.deepcopy(body)
+
+    async def pages(self, resource: Resource, *, label_selector: str = "") -> AsyncIterator[Object]:
+        yield {"metadata": {"resourceVersion": "1"}, "items": copy.deepcopy(self.all(resource.plural))}
+
+    async def watch(
+        self, resource: Resource, version: str, *, label_selector: str = "", timeout_seconds: int
+    ) -> AsyncIterator[Object]:
+        await asyncio.Event().wait()
+        yield {}
+
+    async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
+        await self._write("create", resource)
+        key = (resource.plural, namespace or "", body["metadata"]["name"])
+        if key in self.objects:
+            raise ApiError(409, "AlreadyExists", f"{key} already exists")
+        meta = {"uid": f"uid-{key[2]}", "creationTimestamp": CREATED.isoformat(), "namespace": key[1], "generation": 1}
+        return self._put(key, {**copy.deepcopy(body), "metadata": {**body["metadata"], **meta}})
+
+    async def merge_patch(
+        self, resource: Resource, namespace: str | None, name: str, body: Object, *, subresource: str | None = None
+    ) -> Object:
+        await self._write("patch", resource)
+        key = (resource.plural, namespace or "", name)
+        return self._put(key, _merged(self._known(key), body))
+
+    async def delete(
+        self, resource: Resource, namespace: str | None, name: str, *, uid: str, grace_seconds: int | None = None
+    ) -> None:
+        await self._write("delete", resource)
+        body = self.objects.pop((resource.plural, namespace or "", name), None)
+        if body is not None:
+            self.told(resource.plural, body, True)
+
+    async def delete_collection(self, resource: Resource, namespace: str, *, label_selector: str) -> None:
+        await self._write("deletecollection", resource)
+
+    def _known(self, key: Key) -> Object:
+        if key not in self.objects:
+            raise ApiError(404, "NotFound", f"{key} not found")
+        return self.objects[key]
+
+    async def _write(self, verb: str, resource: Resource) -> None:
+        await asyncio.sleep(0)
+        self.writes[f"{verb} {resource.plural}"] += 1
+        if resource.plural in self.refuse:
+            raise self.refuse[resource.plural]
+
+    def _put(self, key: Key, body: Object) -> Object:
+        body["metadata"]["resourceVersion"] = str(next(self._versions))
+        self.objects[key] = body
+        self.told(key[0], copy.deepcopy(body), False)
+        return copy.deepcopy(body)
+
+
+def _merged(target: Object, patch: Object) -> Object:
+    merged = dict(target)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict):
+            before = merged.get(name)
+            merged[name] = _merged(before if isinstance(before, dict) else {}, value)
+        else:
+            merged[name] = value
+    return copy.deepcopy(merged)
