@@ -76,4 +76,4 @@ def test_an_election_that_nobody_thinks_about_is_found_once_there_is_one() -> No
     assert site.failing() == set()
     site.sync.done.set()
     assert site.failing() == {"election"}
-    assert "held by another" in site.health.ready()[1].detail
+    assert "another leads" in site.health.ready()[1].detail

@@ -9,27 +9,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 from tests.unit.control.cluster import Cluster
+from tests.unit.control.parts import make_context, make_runs
 from tests.unit.plan.builders import CREATED, config, meta, on_demand, template
 
 from kubeprobe.api import ApiModel
-from kubeprobe.control.context import Context, Kind, Work
-from kubeprobe.control.events import Recorder
-from kubeprobe.control.health import Sync
-from kubeprobe.control.metrics import Metrics
+from kubeprobe.control.context import Kind, Work
 from kubeprobe.control.nodes import NodeWatch
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.reports import ReportSink
 from kubeprobe.control.result import ResultReconciler
-from kubeprobe.control.run import RunReconciler
 from kubeprobe.control.sweep import SweepReconciler
-from kubeprobe.control.view import Key, Views
+from kubeprobe.control.view import Key
 from kubeprobe.control.watch import Watcher
 from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.intake.port import Answer, PodIdentity
 from kubeprobe.kube.port import CONFIGS, PODS, RUNS, TEMPLATES, ApiError, Object
-from kubeprobe.plan.pod import Site
 from probe_sdk.wire import Report
 
 NAMESPACE = "probes"
@@ -43,21 +38,15 @@ class Operator:
 
     def __init__(self, cluster: Cluster, now: datetime) -> None:
         self.now = now
-        views = Views()
         self.queue: WorkQueue[Work] = WorkQueue(lambda: (self.now - CREATED).total_seconds())
-        self.context = Context(
-            api=cluster, views=views, queue=self.queue, recorder=Recorder(cluster, lambda: self.now, "here"),
-            metrics=Metrics(CollectorRegistry(), views), site=Site("http://10.0.0.1"), now=lambda: self.now,
-        )  # fmt: skip
-        runs = RunReconciler(self.context)
+        self.context = make_context(cluster, lambda: self.now, self.queue)
+        views, runs = self.context.views, make_runs(self.context)
         self.nodes = NodeWatch(cluster, views, lambda: 0.0)
         self.waves = WaveReconciler(self.context, runs, self.nodes)
         self.sweeps = SweepReconciler(self.context, runs, self.waves, self.nodes)
         self.results = ResultReconciler(self.context, self.nodes)
         self.watcher = Watcher(self.context, runs, self.waves)
-        sync = Sync()
-        sync.done.set()
-        self.reports = ReportSink(self.context, runs, self.waves, sync)
+        self.reports = ReportSink(self.context, runs, self.waves, lambda: True)
         self.sinks = {feed.resource.plural: feed.sink for feed in self.watcher.feeds()}
         cluster.told = self._hear
         for plural, sink in self.sinks.items():

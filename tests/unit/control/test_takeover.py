@@ -7,23 +7,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
+from tests.unit.control.parts import make_context, make_results, make_runs, make_sink
 from tests.unit.plan.builders import CREATED, NAMESPACE, at, config, ended, owned_by, pod_body, run, template
 
 from kubeprobe.api import ProbeConfig, ProbeRun
 from kubeprobe.control.config import ConfigReconciler
 from kubeprobe.control.context import Context, Work
-from kubeprobe.control.events import Recorder
-from kubeprobe.control.metrics import Metrics
 from kubeprobe.control.queue import WorkQueue
-from kubeprobe.control.reports import ReportSink
-from kubeprobe.control.result import ResultReconciler
-from kubeprobe.control.run import RunReconciler
 from kubeprobe.control.tidy import Tidier
-from kubeprobe.control.view import NamespaceView, Views
+from kubeprobe.control.view import NamespaceView
 from kubeprobe.intake.port import Answer, PodIdentity
 from kubeprobe.kube.port import CONFIGS, PODS, RESULTS, RUNS, ApiError, Object, Resource
-from kubeprobe.plan.pod import Site
 from kubeprobe.plan.pod_view import read_pod
 from probe_sdk.wire import Report
 
@@ -81,19 +75,11 @@ def server() -> Server:
 @pytest.fixture
 def context(server: Server) -> Context:
     api: Any = server
-    views = Views()
-    views.namespaces.put(NamespaceView(NAMESPACE, "uid-ns", 1, {}))
-    views.templates.put(template())
     queue: WorkQueue[Work] = WorkQueue(lambda: 0.0)
-    return Context(
-        api=api,
-        views=views,
-        queue=queue,
-        recorder=Recorder(api, lambda: NOW, "test"),
-        metrics=Metrics(CollectorRegistry(), views),
-        site=Site(intake_url="http://10.0.0.1"),
-        now=lambda: NOW,
-    )
+    context = make_context(api, lambda: NOW, queue)
+    context.views.namespaces.put(NamespaceView(NAMESPACE, "uid-ns", 1, {}))
+    context.views.templates.put(template())
+    return context
 
 
 def body(of: ProbeRun | ProbeConfig, version: int) -> Object:
@@ -108,7 +94,7 @@ async def test_a_run_that_the_leader_before_completed_gets_no_second_pod(server:
         run(metadata=owned_by(config()))
     )  # its pod came and went, and the end of it was not heard yet
     server.put(RUNS, body(ended("main-1", at(5)), 4))
-    runs = RunReconciler(context)
+    runs = make_runs(context)
     await runs.reconcile(RUN_KEY)
     await runs.reconcile(RUN_KEY)
     assert server.asked == ["get proberuns"]
@@ -120,7 +106,7 @@ async def test_a_run_that_the_leader_before_completed_gets_no_second_pod(server:
 async def test_a_run_that_is_gone_gets_no_pod(server: Server, context: Context) -> None:
     context.views.configs.put(config())
     context.views.runs.put(run(metadata=owned_by(config())))
-    await RunReconciler(context).reconcile(RUN_KEY)
+    await make_runs(context).reconcile(RUN_KEY)
     assert server.asked == ["get proberuns"]
 
 
@@ -128,7 +114,7 @@ async def test_a_run_of_somebody_else_is_read_once_and_then_started(server: Serv
     context.views.configs.put(config())
     context.views.runs.put(run(metadata=owned_by(config())))
     server.put(RUNS, body(run(metadata=owned_by(config())), 1))
-    runs = RunReconciler(context)
+    runs = make_runs(context)
     await runs.reconcile(RUN_KEY)
     assert len(context.queue) == 1  # to be looked at again
     await runs.reconcile(RUN_KEY)
@@ -138,13 +124,12 @@ async def test_a_run_of_somebody_else_is_read_once_and_then_started(server: Serv
 
 
 async def test_an_own_run_is_started_without_reading(server: Server, context: Context) -> None:
-    api: Any = server
     made = config(schedule={"every": "60s"})
     context.views.configs.put(made)
     server.put(CONFIGS, body(made, 1))
-    await ConfigReconciler(context, Tidier(api)).reconcile(CONFIG_KEY)
+    await ConfigReconciler(context, Tidier(context.writer)).reconcile(CONFIG_KEY)
     (started,) = context.views.runs
-    await RunReconciler(context).reconcile((NAMESPACE, started.metadata.name))
+    await make_runs(context).reconcile((NAMESPACE, started.metadata.name))
     assert [one for one in server.asked if not one.startswith("patch")] == ["create proberuns", "create pods"]
 
 
@@ -156,7 +141,7 @@ async def test_a_status_decided_on_an_older_version_is_not_written_and_the_newer
     context.views.runs.put(old)
     server.put(RUNS, body(run(metadata={"labels": {"touched": "yes"}}), 9))
     with pytest.raises(ApiError) as refused:
-        await RunReconciler(context).complete(old, ended("main-1", NOW).status)
+        await make_runs(context).complete(old, ended("main-1", NOW).status)
     assert refused.value.conflict
     seen = context.views.runs.get(RUN_KEY)
     assert seen is not None
@@ -164,11 +149,10 @@ async def test_a_status_decided_on_an_older_version_is_not_written_and_the_newer
 
 
 async def test_a_conflict_over_a_config_or_a_result_shows_the_newer_one(server: Server, context: Context) -> None:
-    api: Any = server
     context.views.configs.put(config(schedule=None, mode="OnDemand"))
     server.put(CONFIGS, body(config(schedule=None, mode="OnDemand"), 7))
     with pytest.raises(ApiError):
-        await ConfigReconciler(context, Tidier(api)).reconcile(CONFIG_KEY)
+        await ConfigReconciler(context, Tidier(context.writer)).reconcile(CONFIG_KEY)
     seen = context.views.configs.get(CONFIG_KEY)
     assert seen is not None
     assert seen.metadata.resource_version == "7"
@@ -176,7 +160,7 @@ async def test_a_conflict_over_a_config_or_a_result_shows_the_newer_one(server: 
     owner = {"apiVersion": "kubeprobe.io/v1alpha1", "kind": "ProbeConfig", "name": "main", "uid": "uid-main"}
     meta = {"name": "main", "namespace": NAMESPACE, "uid": "r", "resourceVersion": "5", "ownerReferences": [owner]}
     server.put(RESULTS, {"metadata": meta})
-    results = ResultReconciler(context)
+    results = make_results(context)
     with pytest.raises(ApiError):  # it was created by the leader before
         await results.reconcile(CONFIG_KEY)
     assert server.asked[-2:] == ["create proberesults", "get proberesults"]
@@ -194,7 +178,7 @@ def probes_pod(context: Context, server: Server) -> PodIdentity:
 
 async def test_a_standby_sends_reporters_away(server: Server, context: Context) -> None:
     who = probes_pod(context, server)
-    sink = ReportSink(context, RunReconciler(context), lambda: False)
+    sink = make_sink(context, lambda: False)
     assert await sink.accept(who, REPORT, NOW) is Answer.UNAVAILABLE
     assert server.asked == []
 
@@ -202,7 +186,7 @@ async def test_a_standby_sends_reporters_away(server: Server, context: Context) 
 async def test_a_report_for_a_run_that_the_watch_has_not_told_of_is_recorded(server: Server, context: Context) -> None:
     who = probes_pod(context, server)
     server.put(RUNS, body(run(), 3))
-    sink = ReportSink(context, RunReconciler(context), lambda: True)
+    sink = make_sink(context, lambda: True)
     assert await sink.accept(who, REPORT, NOW) is Answer.DURABLE
     assert server.asked == ["get proberuns", "patch proberuns"]
     assert server.stored["proberuns", "main-1"]["status"]["verdict"] == "Passed"
@@ -212,20 +196,20 @@ async def test_a_report_survives_that_somebody_touched_the_run(server: Server, c
     who = probes_pod(context, server)
     context.views.runs.put(run())
     server.put(RUNS, body(run(metadata={"labels": {"touched": "yes"}}), 2))
-    sink = ReportSink(context, RunReconciler(context), lambda: True)
+    sink = make_sink(context, lambda: True)
     assert await sink.accept(who, REPORT, NOW) is Answer.DURABLE
     assert server.asked == ["patch proberuns", "get proberuns", "patch proberuns"]
 
 
 async def test_a_report_of_a_run_that_is_gone_is_late(server: Server, context: Context) -> None:
     who = probes_pod(context, server)
-    sink = ReportSink(context, RunReconciler(context), lambda: True)
+    sink = make_sink(context, lambda: True)
     assert await sink.accept(who, REPORT, NOW + timedelta(seconds=1)) is Answer.LATE
 
 
 async def test_what_is_held_in_memory_does_not_outlast_a_leadership(server: Server, context: Context) -> None:
     context.views.configs.put(config(schedule=None, mode="OnDemand"))
-    results = ResultReconciler(context)
+    results = make_results(context)
     await results.reconcile(CONFIG_KEY)
     context.views.runs.put(ended("main-1", at(5)))
     await results.reconcile(CONFIG_KEY)

@@ -52,6 +52,12 @@ class Metrics:
             "kubeprobe_runs", "Runs completed, by verdict and source.", ["verdict", "source"], registry=registry
         )
         registry.register(VerdictCollector(views))
+        self.requests = Counter(
+            "kubeprobe_api_requests",
+            "Requests to the API server, by verb and answer.",
+            ["verb", "code"],
+            registry=registry,
+        )
         self.verdict_seconds = Histogram(
             "kubeprobe_report_to_verdict_seconds",
             "From a run's completion to the write of the turned verdict.",

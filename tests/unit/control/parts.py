@@ -1,0 +1,59 @@
+"""The operator's parts around an API server in memory, with a budget that nothing here exhausts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from kubeprobe.control.budget import Budget
+from kubeprobe.control.budget_metrics import BudgetMetrics
+from kubeprobe.control.context import Context, Work
+from kubeprobe.control.events import Recorder
+from kubeprobe.control.metrics import Metrics
+from kubeprobe.control.nodes import NodeWatch
+from kubeprobe.control.queue import WorkQueue
+from kubeprobe.control.reports import ReportSink
+from kubeprobe.control.result import ResultReconciler
+from kubeprobe.control.run import RunReconciler
+from kubeprobe.control.view import Views
+from kubeprobe.control.wave import WaveReconciler
+from kubeprobe.control.writer import Writer
+from kubeprobe.plan.budget import Limits
+from kubeprobe.plan.pod import Site
+
+
+def make_context(api: Any, now: Callable[[], datetime], queue: WorkQueue[Work]) -> Context:
+    views, registry = Views(), CollectorRegistry()
+    spending = BudgetMetrics(registry)
+    writer = Writer(api, Budget(Limits(10_000, 10_000), lambda: 0.0, queue.add, spending))
+    return Context(
+        api=api,
+        writer=writer,
+        views=views,
+        queue=queue,
+        recorder=Recorder(writer, now, "test", spending.events_dropped),
+        metrics=Metrics(registry, views),
+        site=Site("http://10.0.0.1"),
+        now=now,
+    )
+
+
+def make_runs(context: Context) -> RunReconciler:
+    return RunReconciler(context, lambda _: False)
+
+
+def make_nodes(context: Context) -> NodeWatch:
+    api: Any = context.api
+    return NodeWatch(api, context.views, lambda: 0.0)
+
+
+def make_results(context: Context) -> ResultReconciler:
+    return ResultReconciler(context, make_nodes(context))
+
+
+def make_sink(context: Context, leads: Callable[[], bool]) -> ReportSink:
+    runs = make_runs(context)
+    return ReportSink(context, runs, WaveReconciler(context, runs, make_nodes(context)), leads)
