@@ -17,6 +17,7 @@ from tests.lab.kubectl import eventually
 from tests.lab.lab import NAMESPACE, RELEASE, Lab
 
 READY_SECONDS = 60
+END_SECONDS = 30
 REPLICAS = 2
 """As many as the chart's default."""
 UNBUDGETED = ("--writes-per-second", "10000", "--writes-burst", "10000")
@@ -88,8 +89,11 @@ class OperatorProcess:
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._signal(number)
-            self._process.wait(timeout=30)
-            self._process = None
+            try:
+                self._process.wait(timeout=END_SECONDS)
+            finally:
+                self._process.kill()
+                self._process = None
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -132,11 +132,9 @@ def two_replicas(folder: Path) -> Iterator[Replicas]:
         kubectl("apply", "--server-side", "-f", "-", stdin="\n---\n".join(crd_files().values()))
         kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=kubeprobe")
         first, second = (OperatorProcess(plane.kubeconfig, HOST, folder / f"operator-{one}.log") for one in "ab")
-        try:
-            first.start()
-            second.start()
-            yield Replicas(plane, kubectl, (first, second))
-        finally:
+        with ExitStack() as ending:
             for one in (first, second):
-                one.thaw()
-                one.stop()
+                ending.callback(one.stop)
+                ending.callback(one.thaw)
+                one.start()
+            yield Replicas(plane, kubectl, (first, second))

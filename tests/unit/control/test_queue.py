@@ -176,6 +176,19 @@ async def test_the_age_of_what_waits_is_known(queue: WorkQueue[str], clock: Cloc
     assert queue.oldest_seconds() == 7.0
 
 
+async def test_a_worker_that_is_ended_just_when_it_is_woken_ends(queue: WorkQueue[str]) -> None:
+    async def handle(_: str) -> None: ...
+
+    queue.add_after("later", 60)
+    worker = asyncio.create_task(queue.work(handle))
+    await settle()
+    queue.add("now")
+    await asyncio.sleep(0)
+    worker.cancel()
+    await settle()
+    assert worker.cancelled()
+
+
 async def test_a_closed_queue_holds_nothing_and_takes_nothing(queue: WorkQueue[str], clock: Clock) -> None:
     queue.add("ready")
     queue.add_after("later", 5)

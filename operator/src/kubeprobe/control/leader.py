@@ -111,7 +111,8 @@ class Elector:
                 await self._ask(self._store.hold(before, identity, self._timings.lease_seconds), self._held)
                 self._begin_term(duty)
             case Action.STEP_DOWN:
-                logger.warning("the lease could not be renewed in time or was taken by %s: standing by", self.holder)
+                lost = self.holder not in (self.identity, "")
+                logger.warning("the lease %s", f"was taken by {self.holder}" if lost else "was not renewed in time")
                 await self._end_term(duty)
             case Action.WAIT:
                 await self._wait(decision.wait_seconds, stopping)

@@ -52,6 +52,7 @@ FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 30.0
 FLUSH_SECONDS = 10.0
 """Well within the time that Kubernetes gives a pod to end; what is not flushed by then is counted anew."""
+CANCEL_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +286,16 @@ async def _running(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        await _end(set(tasks))
+
+
+async def _end(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel tasks until all have ended: a library that loses a cancellation must not keep a leader in office."""
+    while tasks:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        done, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_SECONDS)
+        for task in done:
+            error = None if task.cancelled() else task.exception()
+            if error is not None and not isinstance(error, NotLeadingError):
+                logger.error("something ended by an error", exc_info=error)

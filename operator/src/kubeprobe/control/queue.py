@@ -7,10 +7,10 @@ while it is worked on is worked on again afterwards; a key can be added for late
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -98,7 +98,7 @@ class WorkQueue(Generic[K]):
             # Thousands of keys that need no request must not hold up the loop, and with it the lease's renewal.
             await asyncio.sleep(0)
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def exclusive(self, key: K) -> AsyncIterator[None]:
         """Keep the workers off a key; what is added for it meanwhile is worked on afterwards."""
         while (busy := self._busy.get(key)) is not None:
@@ -106,7 +106,7 @@ class WorkQueue(Generic[K]):
         async with self._hold(key):
             yield
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _hold(self, key: K) -> AsyncIterator[None]:
         done = self._busy[key] = asyncio.Event()
         try:
@@ -142,7 +142,7 @@ class WorkQueue(Generic[K]):
         while self._heap and self._later.get(self._heap[0][2]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         timeout = max(self._heap[0][0] - self._clock(), 0.0) if self._heap else None
-        try:
-            await asyncio.wait_for(self._wake.wait(), timeout)
-        except TimeoutError:
-            return
+        # Not wait_for: before Python 3.12 it loses a cancellation that comes together with what it waits for.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._wake.wait()
