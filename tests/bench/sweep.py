@@ -124,6 +124,8 @@ def _simulate(plane: ControlPlane, folder: Path) -> None:
         _stage("run", [THERE, _phase("Pending")], {"statusTemplate": STATUS % ("Running", "running: {}")}),
         _stage("end", [THERE, _phase("Running")], {"statusTemplate": STATUS % ("Succeeded", ENDED)}, delay=1000),
         _stage("delete", [GONE], {"delete": True}),
+        # Without a stage for nodes kwok takes none on, and plays no pods there.
+        _stage("node-delete", [GONE], {"delete": True}, kind="Node"),
     ]
     config = folder / "kwok.yaml"
     config.write_text("---\n".join(json.dumps(stage) + "\n" for stage in stages))
@@ -134,13 +136,13 @@ def _simulate(plane: ControlPlane, folder: Path) -> None:
     plane.supervisor.ensure(ProcessSpec("scheduler", scheduler))
 
 
-def _stage(name: str, select: list[Any], then: dict[str, Any], delay: int = 0) -> dict[str, Any]:
+def _stage(name: str, select: list[Any], then: dict[str, Any], delay: int = 0, kind: str = "Pod") -> dict[str, Any]:
     return {
         "apiVersion": "kwok.x-k8s.io/v1alpha1",
         "kind": "Stage",
         "metadata": {"name": name},
         "spec": {
-            "resourceRef": {"apiGroup": "v1", "kind": "Pod"},
+            "resourceRef": {"apiGroup": "v1", "kind": kind},
             "selector": {"matchExpressions": select},
             "delay": {"durationMilliseconds": delay},
             "next": then,

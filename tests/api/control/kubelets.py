@@ -50,6 +50,7 @@ class Kubelets:
             for task in (ending, watching):
                 task.cancel()
             await asyncio.gather(ending, watching, return_exceptions=True)
+        await asyncio.sleep(0.25)  # what aiohttp asks for: TLS connections close in the background
 
     async def _watch(self, api: Client) -> None:
         async for page in api.pages(PODS):

@@ -214,14 +214,23 @@ def test_reports_that_come_together_are_written_together_and_answered_when_they_
             tokens = list(pool.map(lambda pod: cluster.operator.token(pod, namespace), pods))
         before = _patches(cluster)
         with ThreadPoolExecutor(40) as pool:
-            answers = list(pool.map(lambda token: cluster.operator.report(token, {"ok": True}), tokens))
-        assert [answer.status_code for answer in answers] == [200] * 40
+            answers = list(pool.map(lambda token: _deliver(cluster, token), tokens))
+        assert [answer.text for answer in answers if answer.status_code != 200] == []
         assert _patches(cluster) - before < 20
         wave = cluster.operator.kubectl.get("proberun", f"{sweep}-0", namespace) or {}
         assert wave["status"]["targets"]["outcomes"][:40] == "P" * 40
         assert cluster.operator.report(tokens[0], {"ok": True}).status_code in (200, 401, 403)
         seen.quota = NODES
         assert cluster.operator.completed(sweep, namespace, SWEEP_SECONDS)["verdict"] == "Passed"
+
+
+def _deliver(cluster: Cluster, token: str) -> httpx.Response:
+    """Send a report as the SDK does: again, while the operator says that it could not write it in time."""
+    for _ in range(10):
+        answer = cluster.operator.report(token, {"ok": True})
+        if answer.status_code != 503:
+            break
+    return answer
 
 
 def _patches(cluster: Cluster) -> float:

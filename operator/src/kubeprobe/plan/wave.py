@@ -247,7 +247,8 @@ def _progress(
     """The status to write now, or when there will be one to write."""
     run, count = seen.run, len(_target(seen.run).nodes)
     targets = record.write({**done, **fresh}, count)
-    started = run.status.started_at or now
+    pods = [one.pod.started_at for one in seen.nodes.values() if one.pod is not None]
+    started = run.status.started_at or min((at for at in pods if at is not None), default=now)
     if len(done) + len(fresh) == count:
         return _final({**done, **fresh}, run.model_copy(update={"status": _going(started)}), now), None
     if not fresh:
