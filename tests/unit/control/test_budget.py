@@ -229,6 +229,23 @@ async def test_every_write_is_counted_with_what_became_of_it(bench: Bench, statu
     assert bench.value("kubeprobe_writes_total", priority=R, answer="ok") == 1
 
 
+async def test_what_was_in_line_while_another_replica_led_is_forgotten(bench: Bench) -> None:
+    bench.drain()
+    waiting = asyncio.create_task(bench.budget.take(H))
+    for work in ("a", "b", "c", "d"):
+        assert not await bench.reconcile(work, V)
+    await settle()
+    await bench.pump(2)
+    assert bench.requeued == ["a", "b"]
+    bench.budget.reset()
+    assert (bench.waiting(V), bench.waiting(H)) == (0, 1)
+    assert not await bench.reconcile("a", R), "its token is gone"
+    for _ in range(2 * BURST):
+        await bench.pump(1)
+    await waiting
+    assert bench.requeued == ["a", "b", "a"]
+
+
 async def test_slow_writes_cut_the_rate() -> None:
     bench = Bench(limits=Limits(20, 40))
     for _ in range(10):

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from tests.unit.plan.builders import at, config, ended, on_demand, owned_by, run, template
 
-from kubeprobe.api import ProbeConfig
+from kubeprobe.api import ProbeConfig, ProbeRun
 from kubeprobe.control.budget import Budget, Deferred
 from kubeprobe.control.budget_metrics import BudgetMetrics
 from kubeprobe.control.config import ConfigReconciler
@@ -25,10 +25,14 @@ from kubeprobe.control.result import ResultReconciler
 from kubeprobe.control.run import RunReconciler
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import NamespaceView, Views
+from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.control.writer import Writer
+from kubeprobe.intake.port import Answer
 from kubeprobe.kube.port import Api, ApiError, Object, Resource
 from kubeprobe.plan.budget import Limits
 from kubeprobe.plan.pod import Site
+from kubeprobe.plan.pod_view import read_pod
+from probe_sdk.wire import Report
 
 KEY = ("probes", "main")
 
@@ -60,6 +64,12 @@ class Store:
         merged = {part: {**before.get(part, {}), **body.get(part, {})} for part in ("metadata", "spec", "status")}
         what = f"patch {resource.plural}" + (f"/{subresource}" if subresource else "")
         return self._store(what, resource.plural, {**before, **merged})
+
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, *, uid: str, grace_seconds: int | None = None
+    ) -> None:
+        del self.objects[(resource.plural, name)]
+        self.writes.append(f"delete {resource.plural}")
 
     def _store(self, what: str, plural: str, body: Object) -> Object:
         self._version += 1
@@ -102,9 +112,9 @@ class Desk:
         self.context.views.configs.put(one)
         self.store.seed("probeconfigs", one.model_dump(by_alias=True, mode="json", exclude_none=True))
 
-    async def turn(self, reconciler: Any, kind: Kind, key: tuple[str, str]) -> bool:
-        """One reconciliation, with one token; whether it came to its end."""
-        self.now += 1
+    async def turn(self, reconciler: Any, kind: Kind, key: tuple[str, str], seconds: float = 1) -> bool:
+        """One reconciliation after a while, in which one token comes each second; whether it came to its end."""
+        self.now += seconds
         try:
             with self.budget.turn((kind, key)):
                 await reconciler.reconcile(key)
@@ -169,6 +179,65 @@ async def test_an_answer_that_has_its_object_gets_its_status_next_with_the_lates
     assert desk.store.objects[("proberesults", "main")]["status"]["verdict"] == "Failed"
     assert await desk.turn(results, Kind.RESULT, KEY)
     assert len(desk.store.writes) == 2
+
+
+def wave_of(desk: Desk, main: ProbeConfig, nodes: int) -> tuple[WaveReconciler, ProbeRun]:
+    """A run over several nodes, and who works on it."""
+    desk.add(main)
+    one = run(metadata=owned_by(main), target={"nodes": [f"node-{number}" for number in range(nodes)]})
+    desk.context.views.runs.put(one)
+    desk.context.vouched.add(one.metadata.uid)
+    desk.store.seed("proberuns", one.model_dump(by_alias=True, mode="json", exclude_none=True))
+    runs = RunReconciler(desk.context, lambda _: False)
+    nodes_ = NodeWatch(cast("Api", desk.store), desk.context.views, lambda: desk.now)
+    waves = WaveReconciler(desk.context, runs, nodes_)
+    return waves, one
+
+
+class Waves:
+    """A wave's reconciler, by key."""
+
+    def __init__(self, desk: Desk, waves: WaveReconciler) -> None:
+        self._desk = desk
+        self._waves = waves
+
+    async def reconcile(self, key: tuple[str, str]) -> None:
+        found = self._desk.context.views.runs.get(key)
+        assert found is not None
+        await self._waves.reconcile(found)
+
+
+async def test_a_wave_starts_its_pods_one_by_one_as_tokens_come_and_clears_away_last(desk: Desk) -> None:
+    waves, one = wave_of(desk, on_demand(targets={"eachNode": {"maxConcurrent": 2}}), 3)
+    key, by_key = ("probes", one.metadata.name), Waves(desk, waves)
+    assert not await desk.turn(by_key, Kind.RUN, key)
+    assert await desk.turn(by_key, Kind.RUN, key)
+    assert desk.store.writes == ["create pods", "create pods"]
+    first = desk.store.objects[("pods", f"{one.metadata.name}-0")]
+    first["status"] = {
+        "phase": "Succeeded",
+        "containerStatuses": [{"name": "probe", "state": {"terminated": {"exitCode": 0}}}],
+    }
+    first["metadata"]["resourceVersion"] = "900"
+    desk.context.views.pods.put(read_pod(first))
+    for _ in range(4):
+        await desk.turn(by_key, Kind.RUN, key)
+    assert desk.store.writes[2:] == ["patch proberuns/status", "create pods", "delete pods"]
+
+
+async def test_a_report_to_a_wave_that_had_to_wait_is_written_as_soon_as_there_is_a_token(desk: Desk) -> None:
+    waves, one = wave_of(desk, on_demand(targets={"eachNode": {}}), 2)
+    key, by_key = ("probes", one.metadata.name), Waves(desk, waves)
+    for _ in range(2):
+        await desk.turn(by_key, Kind.RUN, key)
+    pod = desk.context.views.pods.get(("probes", f"{one.metadata.name}-0"))
+    assert pod is not None
+    answer = asyncio.create_task(waves.report(one, pod, Report(ok=True), at(desk.now)))
+    await asyncio.sleep(0)
+    assert not await desk.turn(by_key, Kind.RUN, key, seconds=0.5)
+    assert await desk.turn(by_key, Kind.RUN, key, seconds=0.5)
+    assert desk.store.writes[2:] == ["patch proberuns/status"]
+    assert await answer is Answer.DURABLE
 
 
 async def test_an_event_holds_nothing_up_and_is_written_when_there_is_room(desk: Desk) -> None:

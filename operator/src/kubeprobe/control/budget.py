@@ -76,6 +76,17 @@ class Budget(Generic[K]):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), delay)
 
+    def reset(self) -> None:
+        """Forget the objects in line and their tokens: all are looked at again, and then ask for what they still need.
+
+        While another replica led, tokens came for objects that nobody worked on; together they would be more than the
+        burst.
+        """
+        self._reserved.clear()
+        for line in self._lines.values():
+            for who in [one for one in line if not isinstance(one, _Caller)]:
+                del line[who]
+
     @contextlib.contextmanager
     def turn(self, work: K) -> Iterator[None]:
         """Reconcile an object: its writes find their token, or raise `Deferred` and leave it in line."""

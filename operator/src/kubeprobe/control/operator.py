@@ -145,7 +145,7 @@ class Operator:
     async def _lead(self, stop: asyncio.Event) -> None:
         """All that writes, from what is written and from nothing that this process remembers, until `stop` is set."""
         self._context.metrics.leader_transitions.inc()
-        for part in (self._runs, self._waves, self._results, self._tidier):
+        for part in (self._runs, self._waves, self._results, self._tidier, self._budget):
             part.reset()
         self._failures.clear()
         self._context.queue.open()

@@ -67,6 +67,9 @@ class SweepReconciler:
         )
 
     async def _apply(self, seen: SweepSeen, plan: SweepPlan) -> None:
+        meta = seen.run.metadata
+        # First, for what is written next may have to wait.
+        self._ctx.wake(Kind.RUN, (meta.namespace, meta.name), plan.wake_at)
         for action in plan.actions:
             match action:
                 case Adopt(patch):
@@ -75,8 +78,6 @@ class SweepReconciler:
                     await self._runs.complete(seen.run, status)
                 case CreateWave(manifest):
                     await self._begin(seen, manifest)
-        meta = seen.run.metadata
-        self._ctx.wake(Kind.RUN, (meta.namespace, meta.name), plan.wake_at)
 
     async def _begin(self, seen: SweepSeen, manifest: dict[str, object]) -> None:
         meta = seen.run.metadata

@@ -156,29 +156,31 @@ class WaveReconciler:
 
     async def _apply(self, run: ProbeRun, memory: WaveMemory, plan: WavePlan) -> None:
         key = (run.metadata.namespace, run.metadata.name)
+        # First, for what is written next may have to wait; and then the most urgent first.
+        self._ctx.wake(Kind.RUN, key, plan.wake_at)
         if plan.adopt is not None:
             await self._runs.adopt(run, plan.adopt.patch)
         if plan.status is not None:
             await self._write(run, memory, plan)
             self._ctx.queue.add((Kind.RUN, key))
-        for index, action in plan.delete:
-            await self._delete(run, memory, index, action)
         if plan.create and await self._runs.vouch(run):
             return
         for index, manifest in plan.create:
             await self._create(run, memory, index, manifest)
         if plan.create:
             self._ctx.queue.add((Kind.RUN, key))
-        self._ctx.wake(Kind.RUN, key, plan.wake_at)
+        for index, action in plan.delete:
+            await self._delete(run, memory, index, action)
 
     async def _write(self, run: ProbeRun, memory: WaveMemory, plan: WavePlan) -> None:
         assert plan.status is not None
-        memory.written_at = self._ctx.now()
         try:
             written = await self._runs.complete(run, plan.status)
         except ApiError:
+            memory.written_at = self._ctx.now()
             _settle(memory, memory.held, Answer.UNAVAILABLE)
             raise
+        memory.written_at = self._ctx.now()
         if written is None:
             _settle(memory, memory.held, Answer.LATE)
             return
