@@ -153,8 +153,7 @@ async def test_a_leader_that_ends_hands_over_at_once(server: Server, first: Repl
 async def test_a_leader_that_cannot_renew_stops_and_stands_again(server: Server, first: Replica, how: str) -> None:
     setattr(server, how, True)
     await until(lambda: not first.elector.leads())
-    await until(lambda: first.lost == 1)
-    assert first.working == 0
+    await until(lambda: first.lost == 1 and first.working == 0)
     setattr(server, how, False)
     await until(lambda: first.working == 1)
     assert first.terms == 2
@@ -172,8 +171,7 @@ async def test_a_frozen_leader_finds_out_before_it_does_anything(
 
 async def test_a_lease_taken_by_somebody_else_ends_the_leadership(server: Server, first: Replica) -> None:
     server._store({**server.spec, "holderIdentity": "stranger"})
-    await until(lambda: first.lost == 1)
-    assert first.working == 0
+    await until(lambda: first.lost == 1 and first.working == 0)
     assert first.elector.holder == "stranger"
     await until(lambda: first.working == 1)  # the stranger never renews
     assert server.spec["leaseTransitions"] == 1
