@@ -8,6 +8,10 @@ from tests.unit.plan.builders import CREATED, NAMESPACE, container, pod, pod_bod
 
 from kubeprobe.plan.pod_view import PodCondition, Terminated, Waiting, read_pod
 
+HERE = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-3"]}]}
+REQUIRED = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [HERE]}}
+ONLY_ON_3 = {"nodeAffinity": REQUIRED}
+
 
 def test_the_least_that_an_api_server_tells_is_enough() -> None:
     view = read_pod({"metadata": {"namespace": "a", "name": "b", "uid": "c", "resourceVersion": "7"}})
@@ -131,3 +135,17 @@ def test_conditions_are_found_by_type() -> None:
 )
 def test_who_ended_the_probe(more: dict[str, Any], interrupted: bool) -> None:
     assert pod(**more).interrupted is interrupted
+
+
+@pytest.mark.parametrize(
+    ("spec", "node"),
+    [
+        ({}, ""),
+        ({"nodeSelector": {"zone": "a"}}, ""),
+        ({"nodeSelector": {"kubernetes.io/hostname": "node-2"}}, "node-2"),
+        ({"affinity": ONLY_ON_3}, "node-3"),
+        ({"affinity": {"podAffinity": {}}}, ""),
+    ],
+)
+def test_a_pod_that_may_run_on_one_node_only_says_which(spec: dict[str, Any], node: str) -> None:
+    assert read_pod({**pod_body(), "spec": spec}).wanted_node == node

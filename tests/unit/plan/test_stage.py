@@ -262,3 +262,12 @@ def test_a_node_that_is_not_well_is_named(ready: str, message: str, says: str) -
     assert found.message.startswith(plain.message)
     assert says in found.message
     assert bool(says) is (found != plain)
+
+
+def test_a_pod_that_waits_for_one_node_is_told_how_that_node_is() -> None:
+    ill = NodeView("node-2", "False", "cni plugin not initialized")
+    found = standstill(pod(status=unscheduled("0/2 nodes are available")), [], ill)
+    assert found.stage is Stage.NOT_SCHEDULED
+    assert found.message.endswith("; node node-2 is not ready: cni plugin not initialized")
+    gone = standstill(pod(), [], NodeView("node-2", "", ""))
+    assert gone.message.endswith("; node node-2 is gone")

@@ -12,6 +12,7 @@ from probe_sdk.wire import LABEL_RUN
 CONTAINER = "probe"
 STARTED_ANNOTATION = "kubeprobe.io/started-at"
 DEADLINE_ANNOTATION = "kubeprobe.io/deadline"
+HOSTNAME = "kubernetes.io/hostname"
 NOT_SEEN = "ContainerStatusUnknown"
 """The kubelet's reason for a container whose end, and perhaps whose beginning, it has not seen."""
 
@@ -59,6 +60,8 @@ class PodView:
     """When the operator created it, by the operator's clock."""
     deadline: datetime | None
     node: str = ""
+    wanted_node: str = ""
+    """The only node that it may run on, where it says so: the one to look at while it is bound to none."""
     phase: str = "Pending"
     reason: str = ""
     message: str = ""
@@ -92,7 +95,7 @@ class PodView:
 
 def read_pod(body: Mapping[str, Any]) -> PodView:
     """The view of a pod as the API server tells it."""
-    meta, status = body["metadata"], body.get("status") or {}
+    meta, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     annotations = meta.get("annotations") or {}
     state = _container_state(status)
     return PodView(
@@ -104,7 +107,8 @@ def read_pod(body: Mapping[str, Any]) -> PodView:
         run_uid=next((ref["uid"] for ref in meta.get("ownerReferences") or () if ref["kind"] == "ProbeRun"), ""),
         started_at=_time(annotations.get(STARTED_ANNOTATION)),
         deadline=_time(annotations.get(DEADLINE_ANNOTATION)),
-        node=(body.get("spec") or {}).get("nodeName") or "",
+        node=spec.get("nodeName") or "",
+        wanted_node=_wanted_node(spec),
         phase=status.get("phase") or "Pending",
         reason=status.get("reason") or "",
         message=status.get("message") or "",
@@ -115,6 +119,16 @@ def read_pod(body: Mapping[str, Any]) -> PodView:
         terminated=_terminated(state.get("terminated")),
         conditions=tuple(_condition(one) for one in status.get("conditions") or ()),
     )
+
+
+def _wanted_node(spec: Mapping[str, Any]) -> str:
+    selected = (spec.get("nodeSelector") or {}).get(HOSTNAME)
+    if selected:
+        return str(selected)
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    fields = [field for term in required.get("nodeSelectorTerms") or () for field in term.get("matchFields") or ()]
+    return next((str(name) for field in fields for name in field.get("values") or ()), "")
 
 
 def _container_state(status: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -281,7 +281,7 @@ def _wait(run: ProbeRun, pod: PodView, deadline: datetime, now: datetime) -> Run
 
 def _silent(seen: RunSeen, pod: PodView, work: Work | Mistake, now: datetime) -> RunPlan:
     if seen.evidence is None:
-        return RunPlan((AskForEvidence(pod.uid, pod.node),))
+        return RunPlan((AskForEvidence(pod.uid, pod.node or pod.wanted_node),))
     if isinstance(work, Mistake):
         mistaken = Outcome(Verdict.UNKNOWN, work.reason, outcomes.cut(work.message), Source.DELIVERY)
         return _finish(seen.run, pod, mistaken, now)

@@ -39,7 +39,7 @@ class PodEvent:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """The node that the pod was bound to, as the API server last heard of it."""
+    """The node that the pod was bound to, or may run on alone, as the API server last heard of it."""
 
     name: str
     ready: str
@@ -58,13 +58,11 @@ class Standstill:
 
 def standstill(pod: PodView, events: Sequence[PodEvent], node: NodeView | None) -> Standstill:
     """The last stage that the pod of a silent run reached, with the reason that its conditions and events give."""
-    if not pod.node:
-        return _unscheduled(pod, events)
-    found = _on_node(pod, events)
+    found = _on_node(pod, events) if pod.node else _unscheduled(pod, events)
     if node is None or node.ready == "True":
         return found
     state = "gone" if not node.ready else f"not ready: {node.message}" if node.message else "not ready"
-    return Standstill(found.stage, found.reason, f"{found.message}; node {pod.node} is {state}")
+    return Standstill(found.stage, found.reason, f"{found.message}; node {node.name} is {state}")
 
 
 def _unscheduled(pod: PodView, events: Sequence[PodEvent]) -> Standstill:
