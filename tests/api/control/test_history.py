@@ -47,7 +47,7 @@ def test_a_turned_verdict_is_an_event_and_an_unchanged_one_is_none(operator: Ope
     eventually("one event for each turn", lambda: told() == wanted, SOON_SECONDS, told)
 
 
-def test_metrics_tell_every_verdict_and_run(operator: Operator, namespace: str) -> None:
+def test_metrics_tell_every_verdict_run_and_request(operator: Operator, namespace: str) -> None:
     operator.template("counted")
     operator.config("counted", namespace, severity="Critical")
     run, _ = operator.run("counted", namespace)
@@ -60,3 +60,4 @@ def test_metrics_tell_every_verdict_and_run(operator: Operator, namespace: str) 
 
     eventually("the verdict is a series", lambda: series in metrics(), SOON_SECONDS, metrics)
     assert 'kubeprobe_runs_total{source="ExitCode",verdict="Failed"}' in metrics()
+    assert 'kubeprobe_api_requests_total{code="201",verb="POST"}' in metrics()
