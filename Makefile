@@ -9,7 +9,7 @@ UV_HOME := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kubeprobe/uv-$(UV_VERSION)
 UV := $(or $(shell command -v uv 2>/dev/null),$(UV_HOME)/bin/uv)
 RUN := $(UV) run --no-sync
 
-.PHONY: help setup lint types layers check test test-unit test-api test-e2e bench demo generate image clean
+.PHONY: help setup lint types layers check test test-unit test-api test-e2e bench chaos demo generate image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ test-api: setup ## against a real apiserver and etcd, no kubelet
 
 test-e2e: setup ## on the testbed, with real faults
 	$(RUN) pytest tests/e2e -q
+
+chaos: setup ## faults by the dozen while probes run, invariants checked from outside (ARGS="--faults 32 --seed 7")
+	@$(RUN) python -m tests.chaos $(ARGS)
 
 bench: setup ## one figure: make bench NAME=runs (ARGS=...)
 	@test -n "$(NAME)" || { echo "name a bench: $$(cd tests/bench && ls *.py | grep -v __ | sed 's/\.py//' | tr '\n' ' ')" >&2; exit 2; }
