@@ -34,7 +34,8 @@ def test_a_component_runs_in_a_session_of_its_own(supervisor: Supervisor) -> Non
     pid = pid_of(supervisor)
     assert supervisor.names() == [SLEEP.name]
     assert supervisor.state(SLEEP.name) is State.RUNNING
-    assert os.getsid(pid) == pid  # a terminal's Ctrl-C does not reach it
+    # Its session is its own, so that a terminal's Ctrl-C does not reach it, as soon as it has been started at all.
+    wait_until(lambda: os.getsid(pid) == pid, "a session of its own", timeout_seconds=10)
 
 
 def test_ensuring_twice_leaves_the_process_alone(supervisor: Supervisor) -> None:
