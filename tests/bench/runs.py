@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed import Testbed
+from tests.bench import rate
 from tests.bench.report import finish, percentile, say
 from tests.lab.kubectl import eventually
 from tests.lab.lab import Lab
@@ -35,7 +36,16 @@ def main() -> None:
     """Measure, and tell."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=200, help="passing runs to count (default 200)")
-    wanted = parser.parse_args().runs
+    parser.add_argument(
+        "--rate", type=int, default=0, help="so many runs a minute on played nodes instead: 150"
+    )
+    parser.add_argument("--minutes", type=float, default=10, help="with --rate: for how long (default 10)")
+    parser.add_argument("--configs", type=int, default=150, help="with --rate: of so many configs (default 150)")
+    asked = parser.parse_args()
+    if asked.rate:
+        finish(rate.measure(asked.rate, asked.minutes, asked.configs))
+        return
+    wanted = asked.runs
     testbed = Testbed.open()
     testbed.up()
     lab = Lab.open(testbed)

@@ -1,0 +1,97 @@
+"""Many probes on played nodes: what the benches of load share (see tests/lab/simulated.py)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kubeprobe.kube.client import connect
+from kubeprobe.kube.port import CONFIGS, NAMESPACES, NODES, TEMPLATES
+from testbed import ControlPlane
+from tests.bench.report import say
+from tests.lab.process import OperatorProcess
+from tests.lab.simulated import install, node, simulate
+
+HOST = "127.0.0.1"
+AT_ONCE = 20
+NODE_COUNT = 20
+NAMESPACE = "bench-fleet"
+WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Configs that are due, an operator that works, and the audit log of what it asks."""
+
+    plane: ControlPlane
+    operator: OperatorProcess
+    audit: Path
+
+    def events(self, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+        """The operator's requests in this time, leases apart."""
+        for part in sorted(self.audit.parent.glob(f"{self.audit.stem}*{self.audit.suffix}")):
+            for line in part.read_text().splitlines():
+                if '"userAgent":"kubeprobe/' not in line or '"stage":"ResponseComplete"' not in line:
+                    continue
+                event = json.loads(line)
+                about = event.get("objectRef") or {}
+                if "(" not in event["userAgent"] or about.get("resource") == "leases":
+                    continue
+                if since <= datetime.fromisoformat(event["requestReceivedTimestamp"]) <= until:
+                    yield event
+
+    def cpu_seconds(self) -> float:
+        """The operator's CPU time until now."""
+        fields = Path(f"/proc/{self.operator.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def rss_bytes(self) -> int:
+        """The operator's memory now."""
+        status = Path(f"/proc/{self.operator.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+
+@contextmanager
+def fleet(folder: Path, configs: int, spec: Mapping[str, Any]) -> Iterator[Fleet]:
+    """So many configs of one spec, created before the operator starts; it all ends with the block."""
+    audit = folder / "audit" / "audit.log"
+    with ControlPlane.start(folder / "plane", audit_log=audit) as plane:
+        kubectl = install(plane)
+        say(f"creating {configs} configs on {NODE_COUNT} played nodes")
+        asyncio.run(_create(plane.kubeconfig, configs, spec))
+        kubectl("create", "serviceaccount", "default", "-n", NAMESPACE)
+        simulate(plane, folder)
+        operator = OperatorProcess(plane.kubeconfig, HOST, folder / "operator.log")
+        operator.start()
+        try:
+            yield Fleet(plane, operator, audit)
+        finally:
+            operator.stop()
+
+
+async def _create(kubeconfig: Path, count: int, spec: Mapping[str, Any]) -> None:
+    async with await connect(kubeconfig) as api:
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def put(resource: Any, namespace: str | None, body: dict[str, Any]) -> None:
+            async with places:
+                await api.create(resource, namespace, body)
+
+        await put(NAMESPACES, None, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        await put(TEMPLATES, None, _body("ProbeTemplate", "quick", {"image": "none", "timeout": "60s"}))
+        await asyncio.gather(*(put(NODES, None, node(number)) for number in range(NODE_COUNT)))
+        whole = {"templateRef": {"name": "quick"}, **spec}
+        await asyncio.gather(
+            *(put(CONFIGS, NAMESPACE, _body("ProbeConfig", f"probe-{number}", whole)) for number in range(count))
+        )
+
+
+def _body(kind: str, name: str, spec: Mapping[str, object]) -> dict[str, object]:
+    return {"apiVersion": "kubeprobe.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
