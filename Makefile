@@ -37,11 +37,11 @@ layers: setup ## the rooms' import contracts
 test: check test-unit test-api test-e2e ## all checks and tests: unit, API (real apiserver and etcd), end to end (testbed)
 
 test-unit: setup ## pure tests, with the coverage that plan/ and api/ are held to
-	$(RUN) pytest tests/unit --cov --cov-report= -q
+	$(RUN) pytest tests/unit -n 2 --dist loadfile --cov --cov-report= -q
 	$(RUN) coverage report --include='*/kubeprobe/plan/*,*/kubeprobe/api/*' --fail-under=100 --show-missing --skip-covered
 
 test-api: setup ## against a real apiserver and etcd, no kubelet
-	$(RUN) pytest tests/api -q
+	$(RUN) pytest tests/api -n 2 --dist loadfile -q
 
 test-e2e: setup ## on the testbed, with real faults
 	$(RUN) pytest tests/e2e -q

@@ -36,9 +36,7 @@ def main() -> None:
     """Measure, and tell."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=200, help="passing runs to count (default 200)")
-    parser.add_argument(
-        "--rate", type=int, default=0, help="so many runs a minute on played nodes instead: 150"
-    )
+    parser.add_argument("--rate", type=int, default=0, help="so many runs a minute on played nodes instead: 150")
     parser.add_argument("--minutes", type=float, default=10, help="with --rate: for how long (default 10)")
     parser.add_argument("--configs", type=int, default=150, help="with --rate: of so many configs (default 150)")
     asked = parser.parse_args()

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,9 +32,13 @@ class OperatorProcess:
         address: what its intake listens on.
         log: where its output goes.
         args: further options of `kubeprobe operator`.
+        env: what it finds in its environment besides what is in ours.
     """
 
-    def __init__(self, kubeconfig: Path, address: str, log: Path, *args: str) -> None:
+    def __init__(
+        self, kubeconfig: Path, address: str, log: Path, *args: str, env: Mapping[str, str] | None = None
+    ) -> None:
+        self._env = {**os.environ, "COLUMNS": "200", **(env or {})}
         self._kubeconfig = kubeconfig
         self._args = args
         self._address = address
@@ -60,7 +64,7 @@ class OperatorProcess:
             "--intake-url", self.url, "--host", self._address, "--port", str(self._port), *self._args,
         ]  # fmt: skip
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "COLUMNS": "200"})
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._env)
         eventually("the operator is ready", self._ready, READY_SECONDS, lambda: self._log.read_text()[-2000:])
 
     def freeze(self) -> None:
