@@ -17,8 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.bench.report import finish, percentile, say
+from tests.lab.audit import Write
 from tests.lab.kubectl import eventually
-from tests.lab.replicas import Replicas, Write, identity, two_replicas
+from tests.lab.replicas import Replicas, identity, two_replicas
 from tests.lab.stand_in import Noted, stand_in
 
 NAMESPACE = "bench-failover"
@@ -90,7 +91,7 @@ def _gap(kill: Kill, writes: list[Write]) -> float:
     return next(
         (write.at - kill.at).total_seconds()
         for write in writes
-        if write.at > kill.at and kill.heir in write.user_agent
+        if write.at > kill.at and kill.heir == write.identity
         and (write.verb, write.resource, write.code) == ("create", "proberuns", 201)
     )  # fmt: skip
 

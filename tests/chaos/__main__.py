@@ -22,7 +22,8 @@ import httpx
 from testbed import Testbed
 from tests.chaos import invariants
 from tests.chaos.faults import FAULTS, MORTAL_TEMPLATE, PROBES, Fault, Scene, harm
-from tests.chaos.record import Record, writes
+from tests.chaos.record import Record
+from tests.lab.audit import writes
 from tests.lab.kubectl import KubectlError, eventually
 from tests.lab.lab import NAMESPACE, Lab
 

@@ -1,17 +1,11 @@
-"""What was seen from outside, through the API alone: runs, pods, and who wrote what while who had the lease."""
+"""What was seen from outside, through the API alone: the runs over their lives, and the pods."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
-
-WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
-IDENTITY = re.compile(r"^kubeprobe/\S+ \((?P<identity>[^)]+)\)")
 
 
 @dataclass
@@ -30,16 +24,6 @@ class Run:
     attributes: Mapping[str, str] = field(default_factory=dict)
     gone_at: float | None = None
     """When it was first not there any more, by the watcher's clock."""
-
-
-@dataclass(frozen=True)
-class Write:
-    """A request of a replica that changed something, as the API server logged it."""
-
-    at: datetime
-    identity: str
-    lease: bool
-    what: str
 
 
 @dataclass
@@ -91,29 +75,3 @@ def read_run(body: Mapping[str, Any]) -> Run:
         attempt=trigger.get("attempt", 1),
         missed=trigger.get("missed", {}).get("count", 0),
     )
-
-
-def writes(log: Path, since: datetime) -> Iterator[Write]:
-    """The replicas' successful writes in the API server's audit log and its rotated parts, as they were finished."""
-    for part in sorted(log.parent.glob(f"{log.stem}*{log.suffix}")):
-        for line in part.read_text().splitlines():
-            if '"userAgent":"kubeprobe/' not in line or '"stage":"ResponseComplete"' not in line:
-                continue
-            found = read_write(json.loads(line))
-            if found is not None and found.at >= since:
-                yield found
-
-
-def read_write(event: Mapping[str, Any]) -> Write | None:
-    """A replica's write; None for reads, for what was refused, and for the label that a replica takes off itself."""
-    who = IDENTITY.match(event.get("userAgent", ""))
-    reference = event.get("objectRef") or {}
-    refused = event.get("responseStatus", {}).get("code", 500) >= 300
-    badge = (event["verb"], reference.get("resource")) == ("patch", "pods")
-    if who is None or event["verb"] not in WRITES or refused or badge:
-        return None
-    lease = reference.get("resource") == "leases"
-    # A lease counts from when it is written, another write from when it was sent.
-    at = datetime.fromisoformat(event["stageTimestamp" if lease else "requestReceivedTimestamp"])
-    what = f"{event['verb']} {reference.get('resource')} {reference.get('namespace')}/{reference.get('name')}"
-    return Write(at, who["identity"], lease, what)

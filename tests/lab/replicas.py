@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from kubeprobe.cli.crds import crd_files
 from testbed import ControlPlane
+from tests.lab import audit
 from tests.lab.kubectl import Kubectl, eventually
 from tests.lab.process import OperatorProcess
 
@@ -19,19 +18,6 @@ HOST = "127.0.0.1"
 LEASE = "kubeprobe-operator"
 LED_SECONDS = 60
 STOP = '[{"op": "replace", "path": "/spec/mode", "value": "OnDemand"}, {"op": "remove", "path": "/spec/schedule"}]'
-WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
-
-
-@dataclass(frozen=True)
-class Write:
-    """A write as the API server's audit log has it."""
-
-    at: datetime
-    user_agent: str
-    verb: str
-    resource: str
-    name: str
-    code: int
 
 
 @dataclass(frozen=True)
@@ -58,18 +44,10 @@ class Replicas:
         """What they say of themselves."""
         return [replica.says("/readyz") for replica in self.both]
 
-    def writes(self) -> list[Write]:
+    def writes(self) -> list[audit.Write]:
         """All writes of operators that were answered until now, but for those to the lease."""
         assert self.plane.audit_log is not None
-        log, found = self.plane.audit_log, []
-        for part in sorted(log.parent.glob(f"{log.stem}*{log.suffix}")):
-            for line in part.read_text().splitlines():
-                if '"userAgent":"kubeprobe/' in line and '"stage":"ResponseComplete"' in line:
-                    event = json.loads(line)
-                    about = event.get("objectRef") or {}
-                    if event["verb"] in WRITES and about.get("resource") != "leases" and "(" in event["userAgent"]:
-                        found.append(_write(event, about))
-        return sorted(found, key=lambda write: write.at)
+        return [write for write in audit.writes(self.plane.audit_log) if not write.lease]
 
     def prepare(self, namespace: str, configs: int, every: str, **spec: Any) -> None:
         """Make a namespace with so many configs whose pods nobody runs."""
@@ -111,17 +89,6 @@ def _role(replica: OperatorProcess) -> list[str]:
     """The words in which a replica tells its role: its identity, and what it does."""
     said = replica.says("/readyz").partition("] role: ")[2]
     return said.splitlines()[0].split() if said else [""]
-
-
-def _write(event: dict[str, Any], about: dict[str, str]) -> Write:
-    return Write(
-        at=datetime.fromisoformat(event["requestReceivedTimestamp"]),
-        user_agent=event["userAgent"],
-        verb=event["verb"],
-        resource="/".join(part for part in (about.get("resource"), about.get("subresource")) if part),
-        name=about.get("name", ""),
-        code=event.get("responseStatus", {}).get("code", 0),
-    )
 
 
 @contextmanager

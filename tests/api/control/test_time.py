@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.api.control.conftest import Operator
@@ -113,3 +114,36 @@ def test_what_a_run_left_in_another_namespace_goes_when_the_run_is_gone(operator
     assert operator.kubectl.get("configmap", "other", "default") is not None
     for name in ("foreign", "other"):
         operator.kubectl.delete("configmap", name, "default")
+
+
+def test_a_slot_whose_name_is_taken_by_hand_is_missed_and_harms_nobody(operator: Operator, namespace: str) -> None:
+    operator.template("other")
+    operator.config("other", namespace)
+    scheduled(operator, "crossed", namespace, schedule={"every": "5s"})
+    operator.kubelet(a_pod(operator, namespace, 0), namespace, **ended(0))
+    created = datetime.fromisoformat(
+        (operator.kubectl.get("probeconfig", "crossed", namespace) or {})["metadata"]["creationTimestamp"]
+    )
+    (first,) = runs_of(operator, namespace)
+    served = datetime.fromisoformat(first["spec"]["trigger"]["slot"])
+    # The names of the slots to come are known: somebody gives them to runs of another config.
+    taken = [f"crossed-{int((served + timedelta(seconds=5 * number)).timestamp())}" for number in (2, 3)]
+    assert served >= created
+    for name in taken:
+        metadata = {"name": name, "namespace": namespace}
+        body = {"apiVersion": "kubeprobe.io/v1alpha1", "kind": "ProbeRun", "metadata": metadata}
+        operator.kubectl.apply({**body, "spec": {"configRef": {"name": "other"}}})
+
+    def after() -> dict[str, Any] | None:
+        for run in runs_of(operator, namespace):
+            name = run["metadata"]["name"]
+            if run.get("status", {}).get("phase") != "Completed" and operator.kubectl.get("pod", name, namespace):
+                operator.kubelet(name, namespace, **ended(0))
+        own = [run for run in runs_of(operator, namespace) if run["spec"]["configRef"]["name"] == "crossed"]
+        return next((run for run in own if run["metadata"]["name"] > taken[-1]), None)
+
+    run = eventually("a run of a later slot", after, SOON_SECONDS, lambda: runs_of(operator, namespace))
+    assert run["spec"]["trigger"]["missed"]["count"] >= 2
+    for name in taken:
+        assert operator.completed(name, namespace)["verdict"] == "Passed"
+    operator.kubectl("delete", "probeconfig", "crossed", "-n", namespace)

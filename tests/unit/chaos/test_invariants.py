@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from tests.chaos import invariants
-from tests.chaos.record import Record, Run, Write, read_write
+from tests.chaos.record import Record, Run
+from tests.lab.audit import Write
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 TEN = timedelta(seconds=10)
@@ -78,43 +79,13 @@ def test_an_acknowledged_report_that_is_in_no_verdict_is_found() -> None:
     assert len(list(invariants.acknowledged({"a": "m2", "b": "m3", "c": "m4"}, record.runs.values()))) == 3
 
 
-def write(seconds: float, identity: str, *, lease: bool = False) -> Write:
-    return Write(at(seconds), identity, lease, "patch proberuns")
+def write(seconds: float, identity: str, resource: str = "proberuns", code: int = 200) -> Write:
+    return Write(at(seconds), at(seconds), identity, "patch", resource, "a", "b", code)
 
 
 def test_a_write_without_the_lease_is_found() -> None:
-    well = [write(0, "one", lease=True), write(1, "one"), write(5, "two", lease=True), write(6, "two")]
+    well = [write(0, "one", "leases"), write(1, "one"), write(5, "two", "leases"), write(6, "two")]
     assert list(invariants.leases(well)) == []
     assert len(list(invariants.leases([*well, write(6.5, "one")]))) == 1
-
-
-def event(verb: str, resource: str, code: int = 200, agent: str = "kubeprobe/0.1.0 (pod_1)") -> dict[str, Any]:
-    return {
-        "verb": verb,
-        "userAgent": agent,
-        "objectRef": {"resource": resource, "namespace": "a", "name": "b"},
-        "responseStatus": {"code": code},
-        "requestReceivedTimestamp": at(1).isoformat(),
-        "stageTimestamp": at(2).isoformat(),
-    }
-
-
-def test_writes_are_read_from_the_audit_log() -> None:
-    found = read_write(event("patch", "proberuns"))
-    assert found == Write(at(1), "pod_1", False, "patch proberuns a/b")
-    lease = read_write(event("patch", "leases"))
-    assert lease is not None
-    assert (lease.lease, lease.at) == (True, at(2))
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        event("get", "pods"),
-        event("patch", "proberuns", 409),
-        event("patch", "pods"),
-        event("patch", "proberuns", agent="kubectl/1.34"),
-    ],
-)
-def test_what_is_no_write_of_a_replica_is_passed_over(other: dict[str, Any]) -> None:
-    assert read_write(other) is None
+    # The label that it takes off itself, and what the API server refused.
+    assert list(invariants.leases([*well, write(6.5, "one", "pods"), write(6.6, "one", code=409)])) == []

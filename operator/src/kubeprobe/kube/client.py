@@ -14,6 +14,7 @@ import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
 
+from kubeprobe.kube.fence import last_look
 from kubeprobe.kube.port import ApiError, Object, Resource
 
 REQUEST_TIMEOUT_SECONDS = 30.0
@@ -59,6 +60,7 @@ class Client:
     """`kubeprobe.kube.port.Api` over one connection pool. Close it, or use it as an async context manager."""
 
     def __init__(self, configuration: Configuration, user: str = "") -> None:
+        configuration.trace_configs = [_looking_before_each_body()]
         self._client = ApiClient(configuration)
         self._client.user_agent = f"kubeprobe/{version('kubeprobe')}" + (f" ({user})" if user else "")
         self._observers: list[Callable[[str, int], None]] = []
@@ -214,6 +216,17 @@ class Client:
             for observer in self._observers:
                 observer(method, status)
         return response
+
+
+def _looking_before_each_body() -> aiohttp.TraceConfig:
+    """All writes have a body, and aiohttp calls this right before it hands the body and the headers to the socket."""
+
+    async def look(*_: object) -> None:
+        last_look()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_chunk_sent.append(look)
+    return trace
 
 
 def _refusal(status: int, payload: bytes, retry_after: str | None) -> ApiError:

@@ -1,8 +1,8 @@
 """No write without the lease: a thin layer over the API port that looks at the clock before every write it sends.
 
-What is under way when the leadership ends is broken off. What had left by then, or leaves a process that is frozen
-between the look and the sending, is harmless by what it says itself: creations have names that are the same whoever
-makes them, deletions name the uid, and patches the version that they are based on.
+It looks again in the moment that the bytes leave, since a process may be frozen anywhere between the two; what is under
+way when the leadership ends is broken off. What had left by then is harmless by what it says itself: creations have
+names that are the same whoever makes them, deletions name the uid, and patches the version that they are based on.
 """
 
 from __future__ import annotations
@@ -10,12 +10,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
-from kubeprobe.kube.port import Api, Object, Resource
+from kubeprobe.kube.port import Api, ApiError, Object, Resource
+
+_leads_still: ContextVar[Callable[[], bool] | None] = ContextVar("leads_still", default=None)
+"""What the write that is being sent in this context was let through by."""
 
 
 class NotLeadingError(Exception):
     """A write was held back, for another replica may lead by now. No failure: the next leader decides anew."""
+
+
+def last_look() -> None:
+    """Called in the moment that a request's bytes leave.
+
+    Raises:
+        NotLeadingError: they are a write of a replica that led when it began, and does not lead any more.
+    """
+    leads = _leads_still.get()
+    if leads is not None and not leads():
+        raise NotLeadingError("this replica ceased to lead before it wrote")
 
 
 class Fence:
@@ -41,18 +56,18 @@ class Fence:
     async def _passing(self) -> AsyncIterator[None]:
         if not self._leads():
             raise NotLeadingError("this replica does not lead")
-        write = asyncio.timeout(None)
+        write, look = asyncio.timeout(None), _leads_still.set(self._leads)
         try:
             async with write:
                 self._under_way.add(write)
-                try:
-                    yield
-                finally:
-                    self._under_way.discard(write)
-        except TimeoutError as error:
-            if not write.expired():
+                yield
+        except (TimeoutError, ApiError) as error:
+            if not write.expired() and self._leads():
                 raise
             raise NotLeadingError("this replica ceased to lead while it wrote") from error
+        finally:
+            self._under_way.discard(write)
+            _leads_still.reset(look)
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
         """See `Api.get`."""
