@@ -109,6 +109,7 @@ def _figures(
     )
     for (verb, resource), count in counts.most_common():
         say(f"  {verb} {resource}: {count}")
+    counts = Counter({what: count for what, count in counts.items() if what[1] != "leases"})
     created = counts["create", "proberuns"]
     writes = sum(count for (verb, _), count in counts.items() if verb in WRITES)
     reads = sum(count for (verb, _), count in counts.items() if verb in READS)

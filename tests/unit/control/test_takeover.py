@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from tests.unit.plan.builders import CREATED, NAMESPACE, at, config, ended, owne
 
 from kubeprobe.api import ProbeConfig, ProbeRun
 from kubeprobe.control.config import ConfigReconciler
-from kubeprobe.control.context import Context, Work
+from kubeprobe.control.context import Context, Kind, Work
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import NamespaceView
@@ -131,6 +132,37 @@ async def test_an_own_run_is_started_without_reading(server: Server, context: Co
     (started,) = context.views.runs
     await make_runs(context).reconcile((NAMESPACE, started.metadata.name))
     assert [one for one in server.asked if not one.startswith("patch")] == ["create proberuns", "create pods"]
+
+
+async def test_an_own_run_that_the_watch_tells_of_first_is_started_without_reading(
+    server: Server, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = config(schedule={"every": "60s"})
+    context.views.configs.put(made)
+    server.put(CONFIGS, body(made, 1))
+    runs, create = make_runs(context), server.create
+
+    async def told_before_it_is_answered(resource: Resource, namespace: str | None, wanted: Object) -> Object:
+        created = await create(resource, namespace, wanted)
+        if resource == RUNS:
+            context.views.runs.put(ProbeRun.model_validate(created))
+            context.queue.add((Kind.RUN, (NAMESPACE, created["metadata"]["name"])))
+            for _ in range(20):
+                await asyncio.sleep(0)
+        return created
+
+    async def handle(work: Work) -> None:
+        if work[0] is Kind.RUN:
+            await runs.reconcile(work[1])
+
+    monkeypatch.setattr(server, "create", told_before_it_is_answered)
+    worker = asyncio.create_task(context.queue.work(handle))
+    await ConfigReconciler(context, Tidier(context.writer)).reconcile(CONFIG_KEY)
+    async with asyncio.timeout(10):
+        while "create pods" not in server.asked:  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0)
+    worker.cancel()
+    assert "get proberuns" not in server.asked
 
 
 async def test_a_status_decided_on_an_older_version_is_not_written_and_the_newer_one_is_seen(

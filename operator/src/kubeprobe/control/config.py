@@ -7,7 +7,7 @@ from kubeprobe.control.again import look_again_after
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key
-from kubeprobe.kube.port import CONFIGS, RUNS, ApiError
+from kubeprobe.kube.port import CONFIGS, RUNS, ApiError, Object
 from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.config import ConfigPlan, ConfigSeen, plan_config
 from kubeprobe.plan.due import Due
@@ -68,19 +68,27 @@ class ConfigReconciler:
     async def _start(self, config: ProbeConfig, due: Due) -> None:
         if due.create is None:
             return
-        meta = config.metadata
+        namespace, name = config.metadata.namespace, due.create["metadata"]["name"]
+        # The watch may tell of the run before its creation is answered; then it would be taken for somebody else's.
+        async with self._ctx.queue.exclusive((Kind.RUN, (namespace, name))):
+            run = await self._created(namespace, due.create)
+        if run is not None:
+            self._observe(run)
+            for started in (run, *due.replaced):
+                self._ctx.queue.add((Kind.RUN, (namespace, started.metadata.name)))
+
+    async def _created(self, namespace: str, manifest: Object) -> ProbeRun | None:
+        """The new run; None when it is there already, or when there is no place for it any more."""
         try:
-            created = await self._ctx.writer.create(Priority.RUN, RUNS, meta.namespace, due.create)
+            created = await self._ctx.writer.create(Priority.RUN, RUNS, namespace, manifest)
         except ApiError as error:
             if error.already_exists or error.namespace_terminating or error.not_found:
-                return
+                return None
             raise
         run = ProbeRun.model_validate(created)
         self._ctx.views.runs.put(run)
         self._ctx.vouched.add(run.metadata.uid)
-        self._observe(run)
-        for started in (run, *due.replaced):
-            self._ctx.queue.add((Kind.RUN, (meta.namespace, started.metadata.name)))
+        return run
 
     def _observe(self, run: ProbeRun) -> None:
         trigger, metrics = run.spec.trigger, self._ctx.metrics
