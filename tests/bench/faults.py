@@ -11,7 +11,7 @@ from rich.table import Table
 from testbed import Testbed
 from tests.bench.report import finish, say
 from tests.lab.faults import EVERY_SECONDS, FAULTS, NODE_PROBE, OTHER_NODE_PROBE, ROLLOUT_PROBE, install_probes
-from tests.lab.lab import Lab
+from tests.lab.lab import PROBES, Lab
 from tests.lab.trial import Trial, run_trial
 
 GREEN_SECONDS = 180
@@ -38,6 +38,8 @@ def main() -> None:
             trials.append(run_trial(lab, fault, hold_seconds=2 * EVERY_SECONDS))
         except AssertionError as error:
             say(f"  {error}")
+    for name in (NODE_PROBE, OTHER_NODE_PROBE, ROLLOUT_PROBE):
+        lab.kubectl.delete("probeconfig", name, PROBES)
     _show(trials)
     finish(
         {

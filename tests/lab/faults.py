@@ -5,6 +5,7 @@ Used by the end-to-end tests (each fault a test) and by the bench that makes a t
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ OTHER_NODE_PROBE = "pod-lifecycle-node-1"
 ROLLOUT_PROBE = "deployment-lifecycle"
 EVERY_SECONDS = 15
 TIMEOUT_SECONDS = 20
+TAKE_AGAIN_SECONDS = 0.2
 SPREAD = {"every": f"{EVERY_SECONDS}s", "jitter": f"{EVERY_SECONDS - 1}s"}
 """Two cores are few: the probes are not to start all at once."""
 
@@ -65,6 +67,35 @@ def _stop(component: str) -> Callable[[Lab], None]:
 
 def _start(component: str) -> Callable[[Lab], None]:
     return lambda lab: lab.testbed.start(component)
+
+
+class Exhaustion:
+    """No pod address is free for as long as it lasts: what a pod gives back at its end is taken at once."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def inject(self, lab: Lab) -> None:
+        """Take all that is free, and go on."""
+        lab.testbed.exhaust_addresses(BROKEN_NODE)
+        self._over.clear()
+        self._thread = threading.Thread(target=self._keep, args=(lab,), daemon=True)
+        self._thread.start()
+
+    def mend(self, lab: Lab) -> None:
+        """Give all back."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+        lab.testbed.restore_addresses(BROKEN_NODE)
+
+    def _keep(self, lab: Lab) -> None:
+        while not self._over.wait(TAKE_AGAIN_SECONDS):
+            lab.testbed.exhaust_addresses(BROKEN_NODE)
+
+
+EXHAUSTION = Exhaustion()
 
 
 def _cordon(lab: Lab) -> None:
@@ -153,8 +184,8 @@ FAULTS = (
     ),
     Fault(
         "pod addresses exhausted",
-        lambda lab: lab.testbed.exhaust_addresses(BROKEN_NODE),
-        lambda lab: lab.testbed.restore_addresses(BROKEN_NODE),
+        EXHAUSTION.inject,
+        EXHAUSTION.mend,
         NODE_PROBE,
         ("Failed",),
         ("no ip addresses",),
