@@ -59,8 +59,12 @@ class Fleet:
 
 
 @contextmanager
-def fleet(folder: Path, configs: int, spec: Mapping[str, Any]) -> Iterator[Fleet]:
-    """So many configs of one spec, created before the operator starts; it all ends with the block."""
+def fleet(folder: Path, configs: int, spec: Mapping[str, Any], *options: str) -> Iterator[Fleet]:
+    """So many configs of one spec, created before the operator starts; it all ends with the block.
+
+    Args:
+        options: of the operator, beyond its usual ones.
+    """
     audit = folder / "audit" / "audit.log"
     with ControlPlane.start(folder / "plane", audit_log=audit) as plane:
         kubectl = install(plane)
@@ -68,7 +72,7 @@ def fleet(folder: Path, configs: int, spec: Mapping[str, Any]) -> Iterator[Fleet
         asyncio.run(_create(plane.kubeconfig, configs, spec))
         kubectl("create", "serviceaccount", "default", "-n", NAMESPACE)
         simulate(plane, folder)
-        operator = OperatorProcess(plane.kubeconfig, HOST, folder / "operator.log")
+        operator = OperatorProcess(plane.kubeconfig, HOST, folder / "operator.log", *options)
         operator.start()
         try:
             yield Fleet(plane, operator, audit)
