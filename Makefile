@@ -50,10 +50,10 @@ chaos: setup ## faults by the dozen while probes run, invariants checked from ou
 	@$(RUN) python -m tests.chaos $(ARGS)
 
 bench: setup ## one figure: make bench NAME=runs (ARGS=...)
-	@test -n "$(NAME)" || { echo "name a bench: $$(cd tests/bench && ls *.py | grep -v __ | sed 's/\.py//' | tr '\n' ' ')" >&2; exit 2; }
+	@test -n "$(NAME)" || { echo "name a bench: $$(cd tests/bench && grep -l __main__ *.py | sed 's/\.py//' | tr '\n' ' ')" >&2; exit 2; }
 	@$(RUN) python -m tests.bench.$(subst -,_,$(NAME)) $(ARGS)
 
-demo: setup ## builds or finds a cluster, installs, probes, breaks and heals it in front of you
+demo: setup ## builds or finds the testbed, installs, probes, breaks and heals it in front of you
 	@$(RUN) python -m tests.lab.demo $(ARGS)
 
 generate: setup ## CRDs from the models, and the images' requirements from the lock

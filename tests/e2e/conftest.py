@@ -8,13 +8,14 @@ import pytest
 from tests.lab.lab import PROBES, Lab
 
 from testbed import Testbed
+from testbed.providers import ProviderKind
 
 
 @pytest.fixture(scope="session")
 def testbed() -> Testbed:
-    """The running testbed."""
+    """The running testbed; never a cluster that somebody's KUBECONFIG names, for the tests break it."""
     testbed = Testbed.open()
-    testbed.up()
+    testbed.up(provider=ProviderKind.NATIVE)
     return testbed
 
 

@@ -16,7 +16,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from testbed import Testbed
+from testbed import Testbed, TestbedError
+from testbed.providers import ProviderKind
 from tests.lab.faults import BROKEN_NODE, NODE_PROBE, install_probes
 from tests.lab.images import ROOT
 from tests.lab.kubectl import KubectlError
@@ -78,6 +79,9 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("\ninterrupted; the cluster stays up: [b]make demo ARGS=--remove[/b] takes it away")
         return 130
+    except TestbedError as error:
+        console.print(f"[red]{error}[/red]")
+        return 1
     except TimeoutError as error:
         console.print(f"[red]{error}[/red]; kubectl -n {NAMESPACE} logs deployment/kubeprobe tells more")
         return 1
@@ -88,7 +92,7 @@ def show(console: Console) -> None:
     """All of it."""
     testbed = Testbed.open()
     console.rule("a cluster")
-    testbed.up()
+    testbed.up(provider=ProviderKind.NATIVE)
     console.rule("kubeprobe")
     with console.status("building two images, installing the chart"):
         lab = Lab.open(testbed)
@@ -159,7 +163,7 @@ def farewell(lab: Lab) -> str:
     """What a reader does next."""
     return "\n".join(
         [
-            f"export KUBECONFIG={lab.testbed.kubeconfig}",
+            'eval "$(.venv/bin/testbed env)"; export PATH="$PWD/.venv/bin:$PATH"',
             "kubectl get kubeprobe -A                        # every object",
             f"kubectl -n {PROBES} get proberesults -w           # the answers as they turn",
             f"kubectl -n {PROBES} get proberuns                 # the records",

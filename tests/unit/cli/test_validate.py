@@ -128,6 +128,19 @@ def test_schedules_that_no_schema_can_hold(schedule: str, words: str) -> None:
     assert result.stdout.count(words) == 1
 
 
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("schedule: {every: 10s}, retries: {limit: 5, delay: 10s}", "spec.retries: "),
+        ("schedule: {every: 10s}, maintenance: [{cron: '0 0 30 2 *', duration: 1h}]", "spec.maintenance[0].cron: "),
+    ],
+)
+def test_what_can_never_work_is_told_without_the_template(spec: str, words: str) -> None:
+    result = on(CONFIG + f"spec: {{templateRef: {{name: else}}, {spec}}}\n")
+    assert result.exit_code == 1
+    assert words in result.output
+
+
 def test_a_template_with_a_broken_schema() -> None:
     result = on(GOOD.split("---")[0].replace("required:", "requird:"))
     assert "spec.params.requird: OpenAPI v3 has no such keyword; did you mean required?" in result.stdout

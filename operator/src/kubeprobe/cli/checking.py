@@ -9,8 +9,7 @@ from kubeprobe.api import LabelSelector, ProbeConfig, ProbeRun, ProbeTemplate
 from kubeprobe.api.check import Kind, check_object, is_ours
 from kubeprobe.cli.manifests import Document
 from kubeprobe.plan.params import schema_errors
-from kubeprobe.plan.resolve import Mistake, of_config, of_run
-from kubeprobe.plan.schedule import schedule_error
+from kubeprobe.plan.resolve import Mistake, of_config, of_run, time_mistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,8 @@ def _together(
     errors = list(alone.errors)
     if isinstance(model, ProbeTemplate):
         errors += schema_errors(model.spec.params)
-    if isinstance(model, ProbeConfig) and model.spec.schedule and (wrong := schedule_error(model.spec.schedule)):
-        errors.append(wrong)
+    if isinstance(model, ProbeConfig) and (mistake := time_mistake(model.spec)) is not None:
+        errors.append(mistake.message)
     note = alone.note
     if isinstance(model, ProbeConfig | ProbeRun) and model.spec.template_ref is not None:
         name = model.spec.template_ref.name

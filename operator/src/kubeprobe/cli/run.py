@@ -21,7 +21,6 @@ from kubeprobe.plan.pod_view import PodView, read_pod
 from kubeprobe.plan.run import belonging
 
 POLL_SECONDS = 0.25
-MARGIN_SECONDS = 30.0
 COLOURS = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.UNKNOWN: "yellow"}
 EXIT_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.UNKNOWN: 3}
 USAGE = 2
@@ -36,7 +35,7 @@ def run(
     ] = False,
     timeout_seconds: Annotated[
         float,
-        typer.Option("--timeout", min=1, help="With --wait: give up after so many seconds; 0 waits for the run's own."),
+        typer.Option("--timeout", min=0, help="With --wait: give up after so many seconds; 0 waits for the verdict."),
     ] = 600,
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Kubeconfig; else $KUBECONFIG, the pod's own, ~/.kube.")
@@ -86,7 +85,7 @@ async def _follow(api: Client, run: ProbeRun, timeout_seconds: float) -> int:
     with Live(_progress(run, None, 0.0), console=console, transient=True, auto_refresh=False) as live:
         while run.status.phase is not Phase.COMPLETED:
             waited = time.monotonic() - began
-            if waited > timeout_seconds:
+            if 0 < timeout_seconds < waited:
                 typer.echo(
                     f"no verdict after {waited:.0f}s; is the operator running? kubectl -n {namespace} get pr {name}",
                     err=True,

@@ -66,7 +66,7 @@ def of_config(
         return found
     if spec.mode not in found.spec.modes:
         return _mode_mistake(spec.mode, found)
-    if (mistake := _time_mistake(spec)) is not None:
+    if (mistake := time_mistake(spec)) is not None:
         return mistake
     params = _params(found, spec.params)
     if isinstance(params, Mistake):
@@ -138,7 +138,7 @@ def _usable(
     return template
 
 
-def _time_mistake(spec: ProbeConfigSpec) -> Mistake | None:
+def time_mistake(spec: ProbeConfigSpec) -> Mistake | None:
     """What is wrong with the parts of a config that speak of time."""
     if spec.schedule is not None:
         if (error := schedule_error(spec.schedule)) is not None:
