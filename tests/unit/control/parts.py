@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from kubeprobe.control.budget import Budget
 from kubeprobe.control.budget_metrics import BudgetMetrics
+from kubeprobe.control.config import ConfigReconciler
 from kubeprobe.control.context import Context, Work
 from kubeprobe.control.events import Recorder
 from kubeprobe.control.metrics import Metrics
@@ -18,6 +19,7 @@ from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.reports import ReportSink
 from kubeprobe.control.result import ResultReconciler
 from kubeprobe.control.run import RunReconciler
+from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Views
 from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.control.writer import Writer
@@ -52,6 +54,10 @@ def make_nodes(context: Context) -> NodeWatch:
 
 def make_results(context: Context) -> ResultReconciler:
     return ResultReconciler(context, make_nodes(context))
+
+
+def make_configs(context: Context, results: ResultReconciler | None = None) -> ConfigReconciler:
+    return ConfigReconciler(context, Tidier(context.writer), (results or make_results(context)).latest)
 
 
 def make_sink(context: Context, leads: Callable[[], bool]) -> ReportSink:

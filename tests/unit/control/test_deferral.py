@@ -10,12 +10,12 @@ from typing import Any, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
+from tests.unit.control.parts import make_configs
 from tests.unit.plan.builders import at, config, ended, on_demand, owned_by, run, template
 
 from kubeprobe.api import ProbeConfig, ProbeRun
 from kubeprobe.control.budget import Budget, Deferred
 from kubeprobe.control.budget_metrics import BudgetMetrics
-from kubeprobe.control.config import ConfigReconciler
 from kubeprobe.control.context import Context, Kind, Work
 from kubeprobe.control.events import WAITING, Recorder
 from kubeprobe.control.metrics import Metrics
@@ -23,7 +23,6 @@ from kubeprobe.control.nodes import NodeWatch
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.result import ResultReconciler
 from kubeprobe.control.run import RunReconciler
-from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import NamespaceView, Views
 from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.control.writer import Writer
@@ -159,7 +158,7 @@ async def test_a_run_that_was_adopted_gets_its_pod_next(desk: Desk) -> None:
 
 async def test_a_due_run_goes_before_the_condition_and_what_comes_later_stays_planned(desk: Desk) -> None:
     desk.add(config())
-    configs = ConfigReconciler(desk.context, Tidier(desk.context.writer))
+    configs = make_configs(desk.context)
     assert not await desk.turn(configs, Kind.CONFIG, KEY)
     assert desk.store.writes == ["create proberuns"]
     (created,) = (name for plural, name in desk.store.objects if plural == "proberuns")

@@ -8,17 +8,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.control.parts import make_context, make_results, make_runs, make_sink
+from tests.unit.control.parts import make_configs, make_context, make_results, make_runs, make_sink
 from tests.unit.plan.builders import CREATED, NAMESPACE, at, config, ended, owned_by, pod_body, run, template
 
-from kubeprobe.api import ProbeConfig, ProbeRun
-from kubeprobe.control.config import ConfigReconciler
+from kubeprobe.api import ProbeConfig, ProbeRun, Verdict
 from kubeprobe.control.context import Context, Kind, Work
 from kubeprobe.control.queue import WorkQueue
-from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import NamespaceView
 from kubeprobe.intake.port import Answer, PodIdentity
-from kubeprobe.kube.port import CONFIGS, PODS, RESULTS, RUNS, ApiError, Object, Resource
+from kubeprobe.kube.port import CONFIGS, NAMESPACES, PODS, RESULTS, RUNS, TEMPLATES, ApiError, Object, Resource
 from kubeprobe.plan.pod_view import read_pod
 from probe_sdk.wire import Report
 
@@ -57,6 +55,8 @@ class Server:
         self, resource: Resource, _: str | None, name: str, body: Object, *, subresource: str | None = None
     ) -> Object:
         self.asked.append(f"patch {resource.plural}")
+        if (resource.plural, name) not in self.stored:
+            raise ApiError(404, "NotFound", f"no {name}")
         stored = self.stored[resource.plural, name]
         if body["metadata"]["resourceVersion"] != stored["metadata"]["resourceVersion"]:
             raise ApiError(409, "Conflict", "it was changed")
@@ -128,7 +128,7 @@ async def test_an_own_run_is_started_without_reading(server: Server, context: Co
     made = config(schedule={"every": "60s"})
     context.views.configs.put(made)
     server.put(CONFIGS, body(made, 1))
-    await ConfigReconciler(context, Tidier(context.writer)).reconcile(CONFIG_KEY)
+    await make_configs(context).reconcile(CONFIG_KEY)
     (started,) = context.views.runs
     await make_runs(context).reconcile((NAMESPACE, started.metadata.name))
     assert [one for one in server.asked if not one.startswith("patch")] == ["create proberuns", "create pods"]
@@ -157,7 +157,7 @@ async def test_an_own_run_that_the_watch_tells_of_first_is_started_without_readi
 
     monkeypatch.setattr(server, "create", told_before_it_is_answered)
     worker = asyncio.create_task(context.queue.work(handle))
-    await ConfigReconciler(context, Tidier(context.writer)).reconcile(CONFIG_KEY)
+    await make_configs(context).reconcile(CONFIG_KEY)
     async with asyncio.timeout(10):
         while "create pods" not in server.asked:  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0)
@@ -184,7 +184,7 @@ async def test_a_conflict_over_a_config_or_a_result_shows_the_newer_one(server: 
     context.views.configs.put(config(schedule=None, mode="OnDemand"))
     server.put(CONFIGS, body(config(schedule=None, mode="OnDemand"), 7))
     with pytest.raises(ApiError):
-        await ConfigReconciler(context, Tidier(context.writer)).reconcile(CONFIG_KEY)
+        await make_configs(context).reconcile(CONFIG_KEY)
     seen = context.views.configs.get(CONFIG_KEY)
     assert seen is not None
     assert seen.metadata.resource_version == "7"
@@ -249,3 +249,64 @@ async def test_what_is_held_in_memory_does_not_outlast_a_leadership(server: Serv
     results.reset()
     await results.flush()
     assert server.asked.count("patch proberesults") == 2
+
+
+async def test_a_run_is_not_ended_for_what_only_a_watch_has_not_told_yet(server: Server, context: Context) -> None:
+    context.views.templates.drop(("", "etcd"), "uid-etcd")
+    context.views.namespaces.drop(("", NAMESPACE), "uid-ns")
+    server.put(CONFIGS, body(config(), 1))
+    server.put(TEMPLATES, template().model_dump(by_alias=True, exclude_none=True, mode="json"))
+    server.put(NAMESPACES, {"metadata": {"name": NAMESPACE, "uid": "uid-ns", "resourceVersion": "1"}})
+    made = run(metadata=owned_by(config()))
+    context.views.runs.put(made)
+    context.vouched.add(made.metadata.uid)
+    await make_runs(context).reconcile(RUN_KEY)
+    assert server.asked == ["get probeconfigs", "get probetemplates", "get namespaces", "create pods"]
+
+
+async def test_a_run_that_is_gone_no_longer_keeps_its_config_waiting(server: Server, context: Context) -> None:
+    context.views.configs.put(config())
+    ghost = run(metadata=owned_by(config()), status={"phase": "Running", "startedAt": at(0).isoformat()})
+    context.views.runs.put(ghost)
+    runs = make_runs(context)
+    assert await runs.complete(ghost, ghost.status) is None
+    assert context.views.runs.get(RUN_KEY) is None
+    assert len(context.queue) == 1
+
+
+async def test_a_refused_run_is_told_on_its_config(
+    server: Server, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = config(schedule={"every": "60s"})
+    context.views.configs.put(made)
+    server.put(CONFIGS, body(made, 1))
+
+    async def refuse(*_: object) -> Object:
+        raise ApiError(403, "Forbidden", "exceeded quota: count/proberuns.kubeprobe.io")
+
+    said: list[tuple[str, str]] = []
+    monkeypatch.setattr(server, "create", refuse)
+    monkeypatch.setattr(context.recorder, "record", lambda _, reason, text, **__: said.append((reason, text)))
+    with pytest.raises(ApiError):
+        await make_configs(context).reconcile(CONFIG_KEY)
+    assert said == [("RunRefused", "its run was not created: exceeded quota: count/proberuns.kubeprobe.io")]
+    assert server.asked == ["patch probeconfigs"]  # its Ready condition does not wait for that
+
+
+async def test_a_failure_that_is_not_written_yet_quickens_an_adaptive_config_at_once(
+    server: Server, context: Context
+) -> None:
+    adaptive = {"every": "10m", "adaptive": {"fastest": "10s", "slowest": "1h"}}
+    made = config(schedule=adaptive, thresholds={"failures": 2})
+    context.views.configs.put(made)
+    context.views.runs.put(ended("main-0", at(0), Verdict.PASSED))
+    server.put(CONFIGS, body(made, 1))
+    results = make_results(context)
+    await results.reconcile(CONFIG_KEY)
+    context.views.runs.put(ended("main-1", at(5), Verdict.FAILED))
+    before = len(context.queue)
+    await results.reconcile(CONFIG_KEY)
+    assert len(context.queue) == before + 1  # the config is looked at again
+    answer = results.latest(CONFIG_KEY)
+    assert answer is not None
+    assert answer.history[0].verdict == "Failed"

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.unit.plan.builders import CREATED, config, meta, pod, run, template
 
 from kubeprobe.api import Severity, Verdict
-from kubeprobe.control.view import Ident, Key, NamespaceView, View, Views, read_node, read_result
+from kubeprobe.control.view import Key, NamespaceView, View, Views, read_node, read_result
+from kubeprobe.kube.reflector import Held
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Thing:
 
 def things() -> View[Thing]:
     return View(
-        lambda one: Ident(("ns", one.name), one.uid, one.version),
+        lambda one: Held(("ns", one.name), one.uid, one.version),
         lambda one: ("ns", one.group) if one.group else None,
     )
 
@@ -80,7 +81,7 @@ def test_groups_follow_their_members() -> None:
 
 
 def test_without_a_grouping_there_are_no_groups() -> None:
-    view: View[Thing] = View(lambda one: Ident(("ns", one.name), one.uid, one.version))
+    view: View[Thing] = View(lambda one: Held(("ns", one.name), one.uid, one.version))
     view.put(Thing(group="x"))
     assert view.group(key("x")) == ()
 

@@ -257,6 +257,10 @@ def test_what_is_kept_for_long_enough_goes_and_is_waited_for() -> None:
     runs = [ended("old", at(0)), ended("mid", at(600), "Failed"), ended("new", at(1200))]
     assert names(planned(one, runs, last_slot=at(3600), seconds=3599).surplus) == []
     assert planned(one, runs, last_slot=at(3540), seconds=3590).wake_at == at(3600)
+    # What is surplus goes when it goes: nothing is to be looked at before the next one expires.
+    assert planned(one, runs, last_slot=at(3600), seconds=3601).wake_at == at(3660)
+    assert planned(on_demand(history={"ttl": "1h"}), runs, seconds=3601).wake_at == at(4200)
+    assert planned(on_demand(history={"ttl": "1h"}), runs, seconds=99_999).wake_at is None
     assert names(surplus(one, runs, at(3600))) == ["old"]
     assert names(surplus(one, runs, at(99_999))) == ["old", "mid"]
     assert planned(on_demand(history={"ttl": "1h"}), runs[:1]).wake_at is None

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.plan.builders import at
 
 from kubeprobe.api import ProbeResultStatus, Schedule
-from kubeprobe.plan.pace import paced
+from kubeprobe.plan.pace import paced, repaced
 
 ADAPTIVE = {"every": "60s", "adaptive": {"fastest": "10s", "slowest": "5m"}}
 
@@ -51,3 +51,12 @@ def test_the_longest_cadence_that_can_be_written_is_one() -> None:
 def test_who_does_not_ask_for_it_keeps_the_cadence(fields: dict[str, Any]) -> None:
     one = Schedule.model_validate(fields)
     assert paced(one, answer("Failed", ["Failed"])) is one
+    assert not repaced(one, answer("Passed", ["Passed"]), answer("Failed", ["Failed"]))
+
+
+def test_a_new_answer_may_ask_for_another_cadence() -> None:
+    one = Schedule.model_validate(ADAPTIVE)
+    well, broken = answer("Passed", ["Passed"], 1), answer("Passed", ["Failed", "Passed"])
+    assert repaced(one, well, broken)
+    assert not repaced(one, well, answer("Unknown", []))
+    assert not repaced(one, well, answer("Passed", ["Passed"], 2))

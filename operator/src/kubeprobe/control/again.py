@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kubeprobe.api import ProbeConfig, ProbeRun, ProbeTemplate
 from kubeprobe.control.context import Context
-from kubeprobe.control.view import Key, read_result
-from kubeprobe.kube.port import CONFIGS, RESULTS, RUNS, TEMPLATES, ApiError, Resource
+from kubeprobe.control.view import Key, read_namespace, read_result
+from kubeprobe.kube.port import CONFIGS, NAMESPACES, RESULTS, RUNS, TEMPLATES, ApiError, Resource
 
 
 async def look_again(context: Context, resource: Resource, key: Key) -> bool:
@@ -26,6 +26,8 @@ async def look_again(context: Context, resource: Resource, key: Key) -> bool:
             views.runs.put(ProbeRun.model_validate(body))
         case _ if resource == RESULTS:
             views.results.put(read_result(body))
+        case _ if resource == NAMESPACES:
+            views.namespaces.put(read_namespace(body))
     return True
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from kubeprobe.api import ProbeConfig, ProbeRun
+from collections.abc import Callable
+
+from kubeprobe.api import ProbeConfig, ProbeResultStatus, ProbeRun
 from kubeprobe.control.again import look_again_after
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.tidy import Tidier
@@ -14,11 +16,16 @@ from kubeprobe.plan.due import Due
 
 
 class ConfigReconciler:
-    """Keeps one config going: its condition, its due runs, its history."""
+    """Keeps one config going: its condition, its due runs, its history.
 
-    def __init__(self, context: Context, tidier: Tidier) -> None:
+    Args:
+        answer: what is known of a config's target now, which decides how soon the next run is due.
+    """
+
+    def __init__(self, context: Context, tidier: Tidier, answer: Callable[[Key], ProbeResultStatus | None]) -> None:
         self._ctx = context
         self._tidier = tidier
+        self._answer = answer
 
     async def reconcile(self, key: Key) -> None:
         """Bring one config to what it should be now. Raises `ApiError` when a write failed."""
@@ -32,18 +39,22 @@ class ConfigReconciler:
         # First, for what is written next may have to wait; and the run before the status, since it is more urgent.
         self._ctx.wake(Kind.CONFIG, key, plan.wake_at)
         self._ctx.queue.add((Kind.RESULT, key))
-        await self._start(config, plan.due)
+        try:
+            await self._start(config, plan.due)
+        except ApiError as error:
+            self._told_of_refusal(config, error)
+            await self._tell(config, plan)
+            raise
         await self._tell(config, plan)
 
     def _gather(self, config: ProbeConfig) -> ConfigSeen:
         views, meta = self._ctx.views, config.metadata
-        result = views.results.get((meta.namespace, meta.name))
         return ConfigSeen(
             config=config,
             template=views.templates.get(("", config.spec.template_ref.name)),
             namespace_labels=views.namespace_labels(meta.namespace),
             runs=views.runs.group((meta.namespace, meta.name)),
-            answer=result.status if result else None,
+            answer=self._answer((meta.namespace, meta.name)),
         )
 
     async def _tell(self, config: ProbeConfig, plan: ConfigPlan) -> None:
@@ -76,6 +87,11 @@ class ConfigReconciler:
             self._observe(run)
             for started in (run, *due.replaced):
                 self._ctx.queue.add((Kind.RUN, (namespace, started.metadata.name)))
+
+    def _told_of_refusal(self, config: ProbeConfig, error: ApiError) -> None:
+        """What the API server has against a config's runs, such as a quota or a webhook, is its user's to mend."""
+        if not (error.passing or error.conflict):
+            self._ctx.recorder.record(config, "RunRefused", f"its run was not created: {error}", warning=True)
 
     async def _created(self, namespace: str, manifest: Object) -> ProbeRun | None:
         """The new run; None when it is there already, or when there is no place for it any more."""

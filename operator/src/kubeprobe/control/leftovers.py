@@ -105,4 +105,6 @@ class _Sink:
         self.seen[(self.resource, key)] = Left(self.resource, key, meta["uid"], meta["labels"][LABEL_RUN])
 
     def forget(self, key: Key, uid: str) -> None:
-        self.seen.pop((self.resource, key), None)
+        known = self.seen.get((self.resource, key))
+        if known is not None and known.uid == uid:
+            del self.seen[(self.resource, key)]

@@ -50,6 +50,8 @@ logger = logging.getLogger("kubeprobe")
 WORKERS = 16
 FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 30.0
+MOST_DOUBLINGS = 10
+"""More of them come to more than the longest, and after a thousand to more than a number holds."""
 FLUSH_SECONDS = 10.0
 """Well within the time that Kubernetes gives a pod to end; what is not flushed by then is counted anew."""
 CANCEL_AGAIN_SECONDS = 1.0
@@ -76,6 +78,10 @@ class Settings:
     host: str = "0.0.0.0"  # noqa: S104 - probes come from the pod network
     port: int = 8080
     writes: Limits = field(default_factory=Limits)
+
+
+class PartEndedError(Exception):
+    """A part of the operator that works for as long as it does has ended."""
 
 
 class Operator:
@@ -121,7 +127,8 @@ class Operator:
         self._waves = WaveReconciler(self._context, self._runs, self._nodes)
         sweeps = SweepReconciler(self._context, self._runs, self._waves, self._nodes)
         self._results = ResultReconciler(self._context, self._nodes)
-        configs, templates = ConfigReconciler(self._context, self._tidier), TemplateReconciler(self._context)
+        configs = ConfigReconciler(self._context, self._tidier, self._results.latest)
+        templates = TemplateReconciler(self._context)
         self._reconcile = {
             Kind.TEMPLATE: templates.reconcile,
             Kind.CONFIG: configs.reconcile,
@@ -260,7 +267,7 @@ class Operator:
     def _retry(self, work: Work) -> None:
         self._context.metrics.reconcile_errors.labels(work[0]).inc()
         self._failures[work] += 1
-        delay = FIRST_RETRY_SECONDS * 2.0 ** (self._failures[work] - 1)
+        delay = FIRST_RETRY_SECONDS * 2.0 ** min(self._failures[work] - 1, MOST_DOUBLINGS)
         self._context.queue.add_after(work, min(delay, LONGEST_RETRY_SECONDS))
 
 
@@ -281,11 +288,31 @@ def utc_now() -> datetime:
 
 @contextlib.asynccontextmanager
 async def _running(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run coroutines beside the block, and end them with it."""
-    tasks = [asyncio.create_task(one) for one in work]
+    """Run coroutines, which do not end by themselves, beside the block, and end them with it.
+
+    Raises:
+        PartEndedError: one of them did end: half an operator must not look like a whole one.
+    """
+    body, tasks = asyncio.current_task(), [asyncio.create_task(one) for one in work]
+    ended: list[asyncio.Task[None]] = []
+
+    def gone(task: asyncio.Task[None]) -> None:
+        if task.cancelled() or ended or body is None or isinstance(task.exception(), NotLeadingError):
+            return
+        ended.append(task)
+        body.cancel()
+
+    for task in tasks:
+        task.add_done_callback(gone)
     try:
         yield
+    except asyncio.CancelledError:
+        if not ended or body is None or body.uncancel():
+            raise
+        raise PartEndedError(f"{ended[0].get_coro()} ended") from ended[0].exception()
     finally:
+        for task in tasks:
+            task.remove_done_callback(gone)
         await _end(set(tasks))
 
 

@@ -53,7 +53,7 @@ class ReportSink:
             if not pod.run:
                 return Answer.UNKNOWN_POD
             key = (pod.namespace, pod.run)
-            run = self._ctx.views.runs.get(key)
+            run = await self._run(key)
             if run is not None and run.spec.target is not None:
                 return await self._waves.report(run, pod, report, received_at)
             async with self._ctx.queue.exclusive((Kind.RUN, key)):

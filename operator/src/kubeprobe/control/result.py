@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from kubeprobe.control.view import Key, ResultView, read_result
 from kubeprobe.kube.port import RESULTS, ApiError
 from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.config import followed
-from kubeprobe.plan.pace import paced
+from kubeprobe.plan.pace import paced, repaced
 from kubeprobe.plan.resolve import Mistake, Work, of_config
 from kubeprobe.plan.result import ResultPlan, fold, fresh_until, plan_write
 from kubeprobe.plan.schedule import Rhythm
@@ -63,6 +64,8 @@ class ResultReconciler:
         work = self._work(config)
         standing = stand(status, config, work, self._cadence(config, status, work), runs, now)
         status, stands = standing.status, result.status if result else None
+        if config.spec.schedule is not None and repaced(config.spec.schedule, held.status, status):
+            self._ctx.queue.add((Kind.CONFIG, key))  # which runs are due when follows from the answer
         self._ctx.wake(Kind.RESULT, key, standing.changes_at)
         if status == stands:
             self._answers.pop(key, None)
@@ -85,7 +88,16 @@ class ResultReconciler:
             if config is not None and result is not None and result.status != answer.status:
                 turned = result.verdict != answer.status.verdict
                 plan = ResultPlan(answer.status, write=True, turned=turned, wake_at=None)
-                await self._write(key, config, result, plan)
+                with contextlib.suppress(ApiError):  # it is counted anew; the others are not to suffer
+                    await self._write(key, config, result, plan)
+
+    def latest(self, key: Key) -> ProbeResultStatus | None:
+        """The answer now, which may be ahead of what is written."""
+        held = self._answers.get(key)
+        config, result = self._ctx.views.configs.get(key), self._ctx.views.results.get(key)
+        if held is not None and config is not None and held.config_uid == config.metadata.uid:
+            return held.status
+        return result.status if result else None
 
     def _work(self, config: ProbeConfig) -> Work | Mistake:
         views = self._ctx.views

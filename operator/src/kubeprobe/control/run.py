@@ -12,7 +12,7 @@ from kubeprobe.control.again import look_again, look_again_after
 from kubeprobe.control.context import Context, Kind, logger
 from kubeprobe.control.evidence import gather_evidence
 from kubeprobe.control.view import Key
-from kubeprobe.kube.port import PODS, RUNS, ApiError
+from kubeprobe.kube.port import CONFIGS, NAMESPACES, PODS, RUNS, TEMPLATES, ApiError
 from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.delivery import Attempts, Refusal
 from kubeprobe.plan.due import is_replaced
@@ -52,6 +52,8 @@ class RunReconciler:
         run = self._ctx.views.runs.get(key)
         if run is None:
             return
+        if run.status.phase is not Phase.COMPLETED:
+            await self._look_for_what_it_names(run)
         seen = self._gather(run)
         plan = plan_run(seen, self._ctx.site, self._ctx.now())
         ask = next((action for action in plan.actions if isinstance(action, AskForEvidence)), None)
@@ -90,6 +92,18 @@ class RunReconciler:
         """Forget what was held in memory: another replica may have led meanwhile."""
         self._memory.clear()
         self._ctx.vouched.clear()
+
+    async def _look_for_what_it_names(self, run: ProbeRun) -> None:
+        """That something is not there is a run's end, so a watch that lags must not be believed about it."""
+        views, spec, namespace = self._ctx.views, run.spec, run.metadata.namespace
+        if spec.config_ref is not None and views.configs.get((namespace, spec.config_ref.name)) is None:
+            await look_again(self._ctx, CONFIGS, (namespace, spec.config_ref.name))
+        config = views.configs.get((namespace, spec.config_ref.name)) if spec.config_ref else None
+        template = config.spec.template_ref if config else spec.template_ref
+        if template is not None and views.templates.get(("", template.name)) is None:
+            await look_again(self._ctx, TEMPLATES, ("", template.name))
+        if views.namespace_labels(namespace) is None:
+            await look_again(self._ctx, NAMESPACES, ("", namespace))
 
     def _gather(self, run: ProbeRun) -> RunSeen:
         views, spec, namespace = self._ctx.views, run.spec, run.metadata.namespace
@@ -194,6 +208,7 @@ class RunReconciler:
             )
         except ApiError as error:
             if error.not_found:
+                self._gone(run)
                 return None
             await look_again_after(error, self._ctx, RUNS, (meta.namespace, meta.name))
             raise
@@ -202,6 +217,13 @@ class RunReconciler:
         if status.phase is Phase.COMPLETED:
             self._completed(written)
         return written
+
+    def _gone(self, run: ProbeRun) -> None:
+        """The API server has it no more, and its config need not wait for the watch to say so."""
+        key = (run.metadata.namespace, run.metadata.name)
+        self._ctx.views.runs.drop(key, run.metadata.uid)
+        if run.spec.config_ref is not None:
+            self._ctx.queue.add((Kind.CONFIG, (key[0], run.spec.config_ref.name)))
 
     def _completed(self, run: ProbeRun) -> None:
         status, meta = run.status, run.metadata
@@ -219,6 +241,7 @@ class RunReconciler:
             answer = await self._ctx.writer.merge_patch(priority, RUNS, meta.namespace, meta.name, body)
         except ApiError as error:
             if error.not_found:
+                self._gone(run)
                 return None
             await look_again_after(error, self._ctx, RUNS, (meta.namespace, meta.name))
             raise

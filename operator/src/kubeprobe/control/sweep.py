@@ -70,12 +70,13 @@ class SweepReconciler:
         meta = seen.run.metadata
         # First, for what is written next may have to wait.
         self._ctx.wake(Kind.RUN, (meta.namespace, meta.name), plan.wake_at)
+        run = seen.run
         for action in plan.actions:
             match action:
                 case Adopt(patch):
-                    await self._runs.adopt(seen.run, patch)
+                    run = await self._runs.adopt(run, patch) or run
                 case WriteStatus(status):
-                    await self._runs.complete(seen.run, status)
+                    await self._runs.complete(run, status)
                 case CreateWave(manifest):
                     await self._begin(seen, manifest)
 

@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from kubeprobe.api import ProbeConfig, ProbeResultStatus, ProbeRun, ProbeTemplate, Severity, Verdict
 from kubeprobe.kube.port import Object
+from kubeprobe.kube.reflector import Held
 from kubeprobe.plan.nodes import Node
 from kubeprobe.plan.pod_view import PodView
 from kubeprobe.plan.standing import MAINTENANCE
@@ -25,19 +26,10 @@ Key = tuple[str, str]
 V = TypeVar("V")
 
 
-@dataclass(frozen=True, slots=True)
-class Ident:
-    """Which object it is, and which version of it."""
-
-    key: Key
-    uid: str
-    version: int
-
-
 class View(Generic[V]):
     """The objects of one kind by key, and by the group that a function puts each into (a run's config, say)."""
 
-    def __init__(self, ident: Callable[[V], Ident], group_of: Callable[[V], Key | None] = lambda _: None) -> None:
+    def __init__(self, ident: Callable[[V], Held], group_of: Callable[[V], Key | None] = lambda _: None) -> None:
         self._ident = ident
         self._group_of = group_of
         self._objects: dict[Key, V] = {}
@@ -48,6 +40,11 @@ class View(Generic[V]):
 
     def __iter__(self) -> Iterator[V]:
         return iter(self._objects.values())
+
+    def held(self) -> Iterator[Held]:
+        """Which objects these are, and which versions of them."""
+        for one in tuple(self._objects.values()):
+            yield self._ident(one)
 
     def get(self, key: Key) -> V | None:
         """The newest known version of the object."""
@@ -97,6 +94,12 @@ class NamespaceView:
     uid: str
     resource_version: int
     labels: dict[str, str]
+
+
+def read_namespace(body: Object) -> NamespaceView:
+    """The view of a namespace as the API server tells it."""
+    meta = body["metadata"]
+    return NamespaceView(meta["name"], meta["uid"], int(meta["resourceVersion"]), dict(meta.get("labels") or {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +171,8 @@ class Views:
         """Grouped by the config that they belong to."""
         self.results: View[ResultView] = View(_flat_ident)
         self.pods: View[PodView] = View(_flat_ident)
-        self.nodes: View[Node] = View(lambda one: Ident(("", one.name), one.uid, one.resource_version))
-        self.namespaces: View[NamespaceView] = View(lambda one: Ident(("", one.name), one.uid, one.resource_version))
+        self.nodes: View[Node] = View(lambda one: Held(("", one.name), one.uid, one.resource_version))
+        self.namespaces: View[NamespaceView] = View(lambda one: Held(("", one.name), one.uid, one.resource_version))
 
     def namespace_labels(self, name: str) -> dict[str, str] | None:
         """The labels of a namespace; None when it is not there."""
@@ -181,10 +184,10 @@ def _config_of(run: ProbeRun) -> Key | None:
     return (run.metadata.namespace, run.spec.config_ref.name) if run.spec.config_ref else None
 
 
-def _flat_ident(one: ResultView | PodView) -> Ident:
-    return Ident((one.namespace, one.name), one.uid, one.resource_version)
+def _flat_ident(one: ResultView | PodView) -> Held:
+    return Held((one.namespace, one.name), one.uid, one.resource_version)
 
 
-def _ident(one: ProbeTemplate | ProbeConfig | ProbeRun) -> Ident:
+def _ident(one: ProbeTemplate | ProbeConfig | ProbeRun) -> Held:
     meta = one.metadata
-    return Ident((meta.namespace, meta.name), meta.uid, int(meta.resource_version or 0))
+    return Held((meta.namespace, meta.name), meta.uid, int(meta.resource_version or 0))

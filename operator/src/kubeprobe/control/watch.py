@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kubeprobe.api import Phase, ProbeConfig, ProbeRun, ProbeTemplate
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.run import RunReconciler
-from kubeprobe.control.view import Key, NamespaceView, read_result
+from kubeprobe.control.view import Key, read_namespace, read_result
 from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.kube.port import CONFIGS, NAMESPACES, PODS, RESULTS, RUNS, TEMPLATES, Object
 from kubeprobe.kube.reflector import Feed
@@ -35,13 +35,14 @@ class Watcher:
 
     def feeds(self) -> tuple[Feed, ...]:
         """All that the operator watches: its own kinds, the probes' pods, and namespaces for their labels."""
+        views = self._views
         return (
-            Feed(NAMESPACES, KindSink(self.namespace, self.namespace_gone)),
-            Feed(TEMPLATES, KindSink(self.template, self.template_gone)),
-            Feed(CONFIGS, KindSink(self.config, self.config_gone)),
-            Feed(RUNS, KindSink(self.run, self.run_gone)),
-            Feed(RESULTS, KindSink(self.result, self.result_gone)),
-            Feed(PODS, KindSink(self.pod, self.pod_gone), label_selector=LABEL_RUN),
+            Feed(NAMESPACES, KindSink(self.namespace, self.namespace_gone), held=views.namespaces.held),
+            Feed(TEMPLATES, KindSink(self.template, self.template_gone), held=views.templates.held),
+            Feed(CONFIGS, KindSink(self.config, self.config_gone), held=views.configs.held),
+            Feed(RUNS, KindSink(self.run, self.run_gone), held=views.runs.held),
+            Feed(RESULTS, KindSink(self.result, self.result_gone), held=views.results.held),
+            Feed(PODS, KindSink(self.pod, self.pod_gone), label_selector=LABEL_RUN, held=views.pods.held),
         )
 
     def template(self, body: Object) -> None:
@@ -57,7 +58,7 @@ class Watcher:
         self._template_users(key[1])
 
     def config(self, body: Object) -> None:
-        """A config is to be reconciled, and the runs that waited for it."""
+        """A config is to be reconciled."""
         config = ProbeConfig.model_validate(body)
         if self._views.configs.put(config):
             self._add(Kind.CONFIG, (config.metadata.namespace, config.metadata.name))
@@ -115,10 +116,9 @@ class Watcher:
 
     def namespace(self, body: Object) -> None:
         """A namespace's labels decide which templates may be used in it."""
-        meta = body["metadata"]
-        before = self._views.namespaces.get(("", meta["name"]))
-        seen = NamespaceView(meta["name"], meta["uid"], int(meta["resourceVersion"]), dict(meta.get("labels") or {}))
-        if self._views.namespaces.put(seen) and before is not None and before.labels != seen.labels:
+        seen = read_namespace(body)
+        before = self._views.namespaces.get(("", seen.name))
+        if self._views.namespaces.put(seen) and (before is None or before.labels != seen.labels):
             for config in self._views.configs:
                 if config.metadata.namespace == seen.name:
                     self._add(Kind.CONFIG, (seen.name, config.metadata.name))

@@ -159,7 +159,7 @@ class WaveReconciler:
         # First, for what is written next may have to wait; and then the most urgent first.
         self._ctx.wake(Kind.RUN, key, plan.wake_at)
         if plan.adopt is not None:
-            await self._runs.adopt(run, plan.adopt.patch)
+            run = await self._runs.adopt(run, plan.adopt.patch) or run
         if plan.status is not None:
             await self._write(run, memory, plan)
             self._ctx.queue.add((Kind.RUN, key))

@@ -43,6 +43,9 @@ LINGER_SECONDS = 1.0
 BACKLOG = 1024
 """Connections that the kernel holds for us: a minute's probes may all end in the same second."""
 
+PAGE_REST = 10.0
+"""The page of metrics is made again after so many times as long as it took."""
+
 GET = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 POST = frozenset({hdrs.METH_POST})
 
@@ -74,6 +77,7 @@ class Intake:
         self._keys = KeyRing(deps.keys, deps.clock)
         verifier = TokenVerifier(self._keys, deps.now)
         reports = ReportHandler(deps.reports, verifier, IntakeMetrics(deps.registry), deps.limits, deps.now, deps.clock)
+        self._page, self._page_until = b"", 0.0
         self._openapi = to_json(openapi.document(version("kubeprobe")))
         self._routes = {
             REPORT_PATH: _Route(POST, reports.handle),
@@ -105,7 +109,13 @@ class Intake:
         return _told(self._deps.health.ready())
 
     async def _metrics(self, _: web.BaseRequest) -> web.Response:
-        return answer(generate_latest(self._deps.registry), CONTENT_TYPE_LATEST)
+        now = self._deps.clock()
+        if now >= self._page_until:
+            self._page = generate_latest(self._deps.registry)
+            # With thousands of configs it takes a while, in which nothing else is done: however often somebody asks,
+            # that has to leave time for all else.
+            self._page_until = now + PAGE_REST * (self._deps.clock() - now)
+        return answer(self._page, CONTENT_TYPE_LATEST)
 
     async def _document(self, _: web.BaseRequest) -> web.Response:
         return answer(self._openapi, JSON)

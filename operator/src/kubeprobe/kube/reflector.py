@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +21,8 @@ WATCH_SECONDS = (240, 360)
 """The server ends a watch after a time between these, so that many watches do not end together."""
 FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 10.0
+MOST_DOUBLINGS = 10
+"""More of them come to more than the longest, and after a thousand to more than a number holds."""
 FAILURES_TO_LIST = 3
 """A version that cannot be watched so often may be of the past: an etcd restored from a backup counts from before."""
 YIELD_EVERY = 200
@@ -42,12 +44,27 @@ class Sink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """An object that somebody has in view, perhaps from another source than the watch."""
+
+    key: Key
+    uid: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Feed:
-    """What is watched, and for whom."""
+    """What is watched, and for whom.
+
+    Args:
+        held: what the sink's owner has in view: what a later listing does not name of it is gone, also where the
+            watch never told that it was there, such as what the owner created itself while the watch was broken.
+    """
 
     resource: Resource
     sink: Sink
     label_selector: str = ""
+    held: Callable[[], Iterable[Held]] = tuple
 
 
 class Reflector:
@@ -89,7 +106,8 @@ class Reflector:
                 logger.warning("%s: %s", self._feed.resource.plural, error)
                 if error.status == 410 or failures >= FAILURES_TO_LIST:
                     version = ""
-                delay = min(FIRST_RETRY_SECONDS * 2.0 ** (failures - 1), LONGEST_RETRY_SECONDS)
+                doublings = min(failures - 1, MOST_DOUBLINGS)
+                delay = min(FIRST_RETRY_SECONDS * 2.0**doublings, LONGEST_RETRY_SECONDS)
                 await self._sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing
 
     async def _list(self) -> str:
@@ -107,7 +125,8 @@ class Reflector:
         except ApiError:
             self._known = before | self._known
             raise
-        for key, uid in before.items():
+        held = {one.key: one.uid for one in self._feed.held() if one.version <= int(version)}
+        for key, uid in (*before.items(), *held.items()):
             if self._known.get(key) != uid:
                 self._feed.sink.forget(key, uid)
         self.listed.set()

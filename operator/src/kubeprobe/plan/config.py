@@ -62,7 +62,7 @@ def plan_config(seen: ConfigSeen, now: datetime) -> ConfigPlan:
     cadence = None if mistake else followed(config)
     slots_since = _slots_since(config, cadence, now)
     what = _due(seen, runs, cadence, slots_since, now)
-    expires_at = _expires_at(config, runs)
+    expires_at = _expires_at(config, runs, now)
     return ConfigPlan(
         status=_status(config, mistake, slots_since, now),
         mistake=mistake,
@@ -103,10 +103,13 @@ def _expired(config: ProbeConfig, run: ProbeRun, now: datetime) -> bool:
     return ttl is not None and _finished(run)[0] + timedelta(seconds=ttl.seconds) <= now
 
 
-def _expires_at(config: ProbeConfig, runs: Iterable[ProbeRun]) -> datetime | None:
-    """When the oldest run, the newest apart, has been kept for long enough."""
-    done, ttl = _completed(runs), config.spec.history.ttl
-    return _finished(done[0])[0] + timedelta(seconds=ttl.seconds) if ttl is not None and len(done) > 1 else None
+def _expires_at(config: ProbeConfig, runs: Iterable[ProbeRun], now: datetime) -> datetime | None:
+    """When the next run, the newest apart, has been kept for long enough; those that have are surplus already."""
+    ttl = config.spec.history.ttl
+    if ttl is None:
+        return None
+    ends = (_finished(run)[0] + timedelta(seconds=ttl.seconds) for run in _completed(runs)[:-1])
+    return min((end for end in ends if end > now), default=None)
 
 
 def _older(runs: list[ProbeRun], keep: int) -> list[ProbeRun]:

@@ -22,3 +22,9 @@ def paced(schedule: Schedule, answer: ProbeResultStatus | None) -> Schedule:
     doublings = min(answer.consecutive.passed // GREEN_RUNS, 30)
     slow_ms = min(schedule.every.milliseconds * 2**doublings, bounds.slowest.milliseconds)
     return schedule.model_copy(update={"every": Duration(f"{slow_ms // 1000}s{slow_ms % 1000}ms")})
+
+
+def repaced(schedule: Schedule, before: ProbeResultStatus, after: ProbeResultStatus) -> bool:
+    """Whether a new answer asks for another cadence than the one before it."""
+    was, is_now = paced(schedule, before).every, paced(schedule, after).every
+    return was is not None and is_now is not None and was.milliseconds != is_now.milliseconds

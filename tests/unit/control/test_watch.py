@@ -1,0 +1,42 @@
+"""What follows from what the watches tell, in whatever order they do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.unit.control.parts import make_context, make_nodes, make_runs
+from tests.unit.plan.builders import NAMESPACE, at, config, run
+
+from kubeprobe.control.context import Context, Work
+from kubeprobe.control.queue import WorkQueue
+from kubeprobe.control.watch import Watcher
+from kubeprobe.control.wave import WaveReconciler
+
+
+def watching() -> tuple[Context, Watcher]:
+    api: Any = None
+    queue: WorkQueue[Work] = WorkQueue(lambda: 0.0)
+    context = make_context(api, lambda: at(10), queue)
+    runs = make_runs(context)
+    return context, Watcher(context, runs, WaveReconciler(context, runs, make_nodes(context)))
+
+
+def namespace(version: int, **labels: str) -> dict[str, Any]:
+    return {"metadata": {"name": NAMESPACE, "uid": "uid-ns", "resourceVersion": str(version), "labels": labels}}
+
+
+def test_a_config_that_was_seen_before_its_namespace_is_looked_at_again() -> None:
+    context, watcher = watching()
+    context.views.configs.put(config())
+    watcher.namespace(namespace(1))
+    assert len(context.queue) == 1
+    watcher.namespace(namespace(2))  # nothing that matters has changed
+    assert len(context.queue) == 1
+
+
+def test_all_kinds_tell_what_is_in_view() -> None:
+    context, watcher = watching()
+    context.views.runs.put(run("main-1", metadata={"resourceVersion": "7"}))
+    held = {feed.resource.plural: [*feed.held()] for feed in watcher.feeds()}
+    assert [(one.key, one.version) for one in held["proberuns"]] == [((NAMESPACE, "main-1"), 7)]
+    assert set(held) == {"namespaces", "probetemplates", "probeconfigs", "proberuns", "proberesults", "pods"}

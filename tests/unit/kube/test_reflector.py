@@ -1,0 +1,78 @@
+"""What a reflector does about what it was never told, and about failures without end; tests/api has the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from kubeprobe.kube.port import PODS, ApiError, Object
+from kubeprobe.kube.reflector import LONGEST_RETRY_SECONDS, Feed, Held, Key, Reflector
+
+
+class Server:
+    """Lists what it has at version 10, and watches in vain."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+        self.refuses = False
+
+    async def pages(self, *_: object, **__: object) -> AsyncIterator[Object]:
+        if self.refuses:
+            raise ApiError(0, "Unreachable", "no answer")
+        items = [{"metadata": {"name": name, "namespace": "a", "uid": f"uid-{name}"}} for name in self.names]
+        yield {"metadata": {"resourceVersion": "10"}, "items": items}
+
+    async def watch(self, *_: object, **__: object) -> AsyncIterator[Object]:
+        await asyncio.Event().wait()
+        yield {}
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.observed: list[str] = []
+        self.forgotten: list[tuple[Key, str]] = []
+
+    def observe(self, body: Object) -> None:
+        self.observed.append(body["metadata"]["name"])
+
+    def forget(self, key: Key, uid: str) -> None:
+        self.forgotten.append((key, uid))
+
+
+async def test_what_is_in_view_and_not_in_a_later_listing_is_gone() -> None:
+    sink, server = Sink(), Server("there")
+    held = [
+        Held(("a", "there"), "uid-there", 9),
+        Held(("a", "ghost"), "uid-ghost", 10),
+        Held(("a", "newer"), "uid-newer", 11),
+    ]
+    api: Any = server
+    reflector = Reflector(api, Feed(PODS, sink, held=lambda: held), lambda: 0.0)
+    running = asyncio.create_task(reflector.run())
+    await reflector.listed.wait()
+    running.cancel()
+    assert sink.observed == ["there"]
+    assert sink.forgotten == [(("a", "ghost"), "uid-ghost")]
+
+
+async def test_it_goes_on_after_thousands_of_failures(caplog: pytest.LogCaptureFixture) -> None:
+    waits: list[float] = []
+    enough = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) > 3000:
+            enough.set()
+        await asyncio.sleep(0)
+
+    server = Server()
+    server.refuses = True
+    api: Any = server
+    running = asyncio.create_task(Reflector(api, Feed(PODS, Sink()), lambda: 0.0, sleep).run())
+    async with asyncio.timeout(30):
+        await enough.wait()
+    running.cancel()
+    assert LONGEST_RETRY_SECONDS / 2 <= waits[-1] <= LONGEST_RETRY_SECONDS
