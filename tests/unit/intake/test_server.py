@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from aiohttp import hdrs, http_exceptions
+from prometheus_client import Gauge
 from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.intake.conftest import HOST, PASSED, Site, head, running, until
 
 from kubeprobe.intake import server as room
 from kubeprobe.intake.port import Check
-from kubeprobe.intake.server import Intake, serve
+from kubeprobe.intake.server import PAGE_REST, Intake, serve
 from probe_sdk.wire import REPORT_PATH
 
 
@@ -43,6 +44,24 @@ async def test_metrics_are_prometheus_text_with_conventional_names(site: Site) -
     assert all(name.startswith("kubeprobe_") for name in families)
     assert families["kubeprobe_intake_reports"].type == "counter"
     assert families["kubeprobe_intake_durable_seconds"].type == "histogram"
+
+
+async def test_a_page_of_metrics_that_takes_long_is_not_made_each_time_that_somebody_asks(site: Site) -> None:
+    made = Gauge("kubeprobe_made", "How often the page was made.", registry=site.registry)
+    pages = 0
+
+    def slow() -> float:
+        nonlocal pages
+        pages += 1
+        site.clock.seconds += 2.0
+        return pages
+
+    made.set_function(slow)
+    first = pages
+    for _ in range(3):
+        assert f"kubeprobe_made {first + 1}.0" in (await site.http.get("/metrics")).text
+    site.clock.seconds += 2.0 * PAGE_REST
+    assert f"kubeprobe_made {first + 2}.0" in (await site.http.get("/metrics")).text
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", REPORT_PATH), ("POST", "/healthz"), ("DELETE", "/metrics")])

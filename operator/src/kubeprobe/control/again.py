@@ -5,7 +5,8 @@ from __future__ import annotations
 from kubeprobe.api import ProbeConfig, ProbeRun, ProbeTemplate
 from kubeprobe.control.context import Context
 from kubeprobe.control.view import Key, read_namespace, read_result
-from kubeprobe.kube.port import CONFIGS, NAMESPACES, RESULTS, RUNS, TEMPLATES, ApiError, Resource
+from kubeprobe.kube.port import CONFIGS, NAMESPACES, PODS, RESULTS, RUNS, TEMPLATES, ApiError, Resource
+from kubeprobe.plan.pod_view import PodView, read_pod
 
 
 async def look_again(context: Context, resource: Resource, key: Key) -> bool:
@@ -29,6 +30,18 @@ async def look_again(context: Context, resource: Resource, key: Key) -> bool:
         case _ if resource == NAMESPACES:
             views.namespaces.put(read_namespace(body))
     return True
+
+
+async def look_at_pod(context: Context, key: Key) -> PodView | None:
+    """The pod as it is now: a watch that hangs must not make a silent run of one that was only not heard."""
+    try:
+        pod = read_pod(await context.api.get(PODS, *key))
+    except ApiError as error:
+        if error.not_found:
+            return None
+        raise
+    context.views.pods.put(pod)
+    return pod
 
 
 async def look_again_after(error: ApiError, context: Context, resource: Resource, key: Key) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from kubeprobe.api import Phase, ProbeRun, ProbeRunStatus
-from kubeprobe.control.again import look_again, look_again_after
+from kubeprobe.control.again import look_again, look_again_after, look_at_pod
 from kubeprobe.control.context import Context, Kind, logger
 from kubeprobe.control.evidence import gather_evidence
 from kubeprobe.control.view import Key
@@ -59,21 +59,9 @@ class RunReconciler:
         ask = next((action for action in plan.actions if isinstance(action, AskForEvidence)), None)
         if ask is not None:
             evidence = await gather_evidence(self._ctx.api, run.metadata.namespace, ask)
-            pod = await self._look_again(run)
+            pod = await look_at_pod(self._ctx, key)
             plan = plan_run(replace(seen, pod=pod, evidence=evidence), self._ctx.site, self._ctx.now())
         await self._apply(run, plan)
-
-    async def _look_again(self, run: ProbeRun) -> PodView | None:
-        """The pod as it is now: a watch that hangs must not make a silent run of one that was only not heard."""
-        key = (run.metadata.namespace, run.metadata.name)
-        try:
-            pod = read_pod(await self._ctx.api.get(PODS, *key))
-        except ApiError as error:
-            if error.not_found:
-                return None
-            raise
-        self._ctx.views.pods.put(pod)
-        return pod
 
     async def complete(self, run: ProbeRun, status: ProbeRunStatus) -> ProbeRun | None:
         """Write a run's final status, and let its config and its pod know. None when the run is gone.
@@ -202,9 +190,19 @@ class RunReconciler:
             "metadata": {"resourceVersion": meta.resource_version},
             "status": status.model_dump(by_alias=True, exclude_none=True, mode="json"),
         }
+        written = await self._patch(run, body, priority, "status")
+        if written is not None and status.phase is Phase.COMPLETED:
+            self._completed(written)
+        return written
+
+    async def _patch(
+        self, run: ProbeRun, body: dict[str, Any], priority: Priority, subresource: str | None = None
+    ) -> ProbeRun | None:
+        """Write a run; None when it is gone. Raises `ApiError`, after a look at it where somebody else wrote it."""
+        meta = run.metadata
         try:
             answer = await self._ctx.writer.merge_patch(
-                priority, RUNS, meta.namespace, meta.name, body, subresource="status"
+                priority, RUNS, meta.namespace, meta.name, body, subresource=subresource
             )
         except ApiError as error:
             if error.not_found:
@@ -214,8 +212,6 @@ class RunReconciler:
             raise
         written = ProbeRun.model_validate(answer)
         self._ctx.views.runs.put(written)
-        if status.phase is Phase.COMPLETED:
-            self._completed(written)
         return written
 
     def _gone(self, run: ProbeRun) -> None:
@@ -237,14 +233,4 @@ class RunReconciler:
         """Make a run that a user created belong to its config; None when it is gone. Raises `ApiError`."""
         meta = run.metadata
         body = {**patch, "metadata": {**patch["metadata"], "resourceVersion": meta.resource_version}}
-        try:
-            answer = await self._ctx.writer.merge_patch(priority, RUNS, meta.namespace, meta.name, body)
-        except ApiError as error:
-            if error.not_found:
-                self._gone(run)
-                return None
-            await look_again_after(error, self._ctx, RUNS, (meta.namespace, meta.name))
-            raise
-        adopted = ProbeRun.model_validate(answer)
-        self._ctx.views.runs.put(adopted)
-        return adopted
+        return await self._patch(run, body, priority)

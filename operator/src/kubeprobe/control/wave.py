@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from kubeprobe.api import Phase, ProbeRun
+from kubeprobe.control.again import look_at_pod
 from kubeprobe.control.context import Context, Kind, logger
 from kubeprobe.control.evidence import gather_evidence
 from kubeprobe.control.nodes import NodeWatch
@@ -142,17 +143,7 @@ class WaveReconciler:
     async def _evidence(self, run: ProbeRun, index: int, ask: AskForEvidence) -> tuple[int, PodView | None, Evidence]:
         """Evidence, and the pod as it is now; see `RunReconciler`."""
         evidence = await gather_evidence(self._ctx.api, run.metadata.namespace, ask)
-        return index, await self._look(run, index), evidence
-
-    async def _look(self, run: ProbeRun, index: int) -> PodView | None:
-        try:
-            pod = read_pod(await self._ctx.api.get(PODS, run.metadata.namespace, pod_name(run, index)))
-        except ApiError as error:
-            if error.not_found:
-                return None
-            raise
-        self._ctx.views.pods.put(pod)
-        return pod
+        return index, await look_at_pod(self._ctx, (run.metadata.namespace, pod_name(run, index))), evidence
 
     async def _apply(self, run: ProbeRun, memory: WaveMemory, plan: WavePlan) -> None:
         key = (run.metadata.namespace, run.metadata.name)
@@ -202,7 +193,7 @@ class WaveReconciler:
             pod = read_pod(await self._ctx.writer.create(Priority.RUN, PODS, run.metadata.namespace, manifest))
         except ApiError as error:
             if error.already_exists:
-                await self._look(run, index)
+                await look_at_pod(self._ctx, (run.metadata.namespace, pod_name(run, index)))
                 return
             logger.info("pod %s/%s was not created: %s", run.metadata.namespace, pod_name(run, index), error)
             now, refusal = self._ctx.now(), Refusal(error.status, str(error))
