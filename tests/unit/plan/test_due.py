@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.plan.builders import CREATED, at, config, ended, run
 
-from kubeprobe.api import ProbeConfig, ProbeRun
+from kubeprobe.api import Missed, MissedReason, ProbeConfig, ProbeRun
 from kubeprobe.plan.due import MOST_AT_ONCE, Clockwork, Due, counts, due, is_replaced, run_name, suspect_node
 from kubeprobe.plan.schedule import Rhythm
 
@@ -72,10 +72,10 @@ def test_allow_has_a_bound() -> None:
 def test_only_a_later_slot_replaces_and_only_where_that_is_asked_for() -> None:
     replace = config(concurrency="Replace")
     later, manual = run("main-b", slot=at(60)), run("main-m")
-    assert is_replaced(GOING, replace, [GOING, later])
-    assert not is_replaced(later, replace, [GOING, later])
-    assert not is_replaced(manual, replace, [manual, later])
-    assert not is_replaced(GOING, MAIN, [GOING, later])
+    assert is_replaced(GOING, replace, [GOING, later], at(99_999))
+    assert not is_replaced(later, replace, [GOING, later], at(99_999))
+    assert not is_replaced(manual, replace, [manual, later], at(99_999))
+    assert not is_replaced(GOING, MAIN, [GOING, later], at(99_999))
 
 
 # Slots that had no run
@@ -199,6 +199,24 @@ def test_attempts_end() -> None:
     assert asked(RETRIED, [], last_slot=at(60), seconds=100).create is None
 
 
+def test_a_slot_that_lies_ahead_replaces_nothing_and_ends_no_retries() -> None:
+    ahead = run("main-2099", slot=at(10**6))
+    assert not is_replaced(GOING, config(concurrency="Replace"), [GOING, ahead], at(100))
+    first = attempt(1, 62)
+    assert not counts(first, RETRIED, [first, ahead], at(100))
+    far = ended("main-far", at(70), "Failed", slot=at(10**6), source="Timeout", stage="NotAcknowledged", node="node-2")
+    made = asked(MAIN, [far], seconds=121).create
+    assert made is not None
+    assert "node" not in made["spec"]
+
+
+def test_what_was_missed_is_told_by_every_attempt_since_only_the_last_counts() -> None:
+    first, missed = attempt(1, 62), Missed(count=7, since=at(0), reason=MissedReason.LATE)
+    told = first.spec.trigger.model_copy(update={"missed": missed})
+    first = first.model_copy(update={"spec": first.spec.model_copy(update={"trigger": told})})
+    assert trigger(asked(RETRIED, [first], seconds=70))["missed"]["count"] == 7
+
+
 def test_the_next_slot_comes_before_another_attempt() -> None:
     found = asked(RETRIED, [attempt(1, 119)], seconds=121)
     assert trigger(found)["slot"] == "2026-03-01T12:02:00.000Z"
@@ -208,17 +226,17 @@ def test_the_next_slot_comes_before_another_attempt() -> None:
 def test_a_run_counts_when_nothing_follows_it_for_its_slot() -> None:
     first, second, third = attempt(1, 62), attempt(2, 70), attempt(3, 80)
     later = run("main-later", slot=at(120))
-    assert not counts(first, RETRIED, [first])
-    assert counts(first, MAIN, [first])
-    assert counts(third, RETRIED, [first, second, third])
-    assert counts(attempt(1, 62, "Passed"), RETRIED, [])
-    assert counts(run("main-m"), RETRIED, [])
-    assert counts(second, RETRIED, [first, second, later])
+    assert not counts(first, RETRIED, [first], at(99_999))
+    assert counts(first, MAIN, [first], at(99_999))
+    assert counts(third, RETRIED, [first, second, third], at(99_999))
+    assert counts(attempt(1, 62, "Passed"), RETRIED, [], at(99_999))
+    assert counts(run("main-m"), RETRIED, [], at(99_999))
+    assert counts(second, RETRIED, [first, second, later], at(99_999))
 
 
 def test_an_attempt_that_was_followed_by_another_counts_no_more() -> None:
     first, second = attempt(1, 62), attempt(2, 70, "Passed")
-    assert not counts(first, RETRIED, [first, second])
+    assert not counts(first, RETRIED, [first, second], at(99_999))
 
 
 @given(st.integers(0, 4_000_000_000), st.integers(2, 11), st.text("abcdefgh-", min_size=52, max_size=52))

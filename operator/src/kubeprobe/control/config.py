@@ -111,5 +111,5 @@ class ConfigReconciler:
         if trigger.slot is not None and trigger.attempt is None:
             late = (self._ctx.now() - trigger.slot).total_seconds()
             metrics.start_error_seconds.observe(max(late, 0.0))
-        if trigger.missed is not None:
+        if trigger.missed is not None and trigger.attempt is None:
             metrics.slots_missed.labels(trigger.missed.reason.value).inc(trigger.missed.count)

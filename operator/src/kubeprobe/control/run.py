@@ -108,7 +108,7 @@ class RunReconciler:
             pod=None if pod is not None and pod.uid == memory.deleted_uid else pod,
             delivered=memory.delivered,
             attempts=memory.attempts,
-            replaced=config is not None and is_replaced(run, config, siblings),
+            replaced=config is not None and is_replaced(run, config, siblings, self._ctx.now()),
             lagged=self._lagged(run.metadata.creation_timestamp),
         )
 

@@ -8,7 +8,7 @@ and never made up for. A run that did not pass is tried again for the same slot 
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -82,7 +82,7 @@ def due(work: Clockwork, now: datetime) -> Due:
         return nothing
     replaced = tuple(going) if concurrency is Concurrency.REPLACE else ()
     missed = _missed(work, scheduled, served, found.due)
-    create = new_run(work.config, found.due, missed=missed, node=suspect_node(scheduled))
+    create = new_run(work.config, found.due, missed=missed, node=suspect_node(_begun(scheduled, now)))
     return Due(create, replaced, found.next, wake_at)
 
 
@@ -115,7 +115,7 @@ def new_run(
     }
 
 
-def counts(run: ProbeRun, config: ProbeConfig, runs: Sequence[ProbeRun]) -> bool:
+def counts(run: ProbeRun, config: ProbeConfig, runs: Sequence[ProbeRun], now: datetime) -> bool:
     """Whether a completed run is its slot's last word: not one that is tried again."""
     trigger = run.spec.trigger
     if trigger.slot is None or run.status.verdict is Verdict.PASSED:
@@ -124,14 +124,14 @@ def counts(run: ProbeRun, config: ProbeConfig, runs: Sequence[ProbeRun]) -> bool
         return False
     if not _may_again(run, config):
         return True
-    return any(other.spec.trigger.slot is not None and other.spec.trigger.slot > trigger.slot for other in runs)
+    return any(other.spec.trigger.slot > trigger.slot for other in _begun(runs, now) if other.spec.trigger.slot)
 
 
-def is_replaced(run: ProbeRun, config: ProbeConfig, runs: Sequence[ProbeRun]) -> bool:
+def is_replaced(run: ProbeRun, config: ProbeConfig, runs: Sequence[ProbeRun], now: datetime) -> bool:
     """Whether a run has to make way for a later slot's."""
     if config.spec.concurrency is not Concurrency.REPLACE or run.spec.trigger.slot is None:
         return False
-    slots = (other.spec.trigger.slot for other in runs)
+    slots = (other.spec.trigger.slot for other in _begun(runs, now))
     return any(slot is not None and slot > run.spec.trigger.slot for slot in slots)
 
 
@@ -145,6 +145,11 @@ def suspect_node(scheduled: Sequence[ProbeRun]) -> str | None:
         return None
     stopped = newest.status.source is Source.TIMEOUT and newest.status.stage in NODE_STAGES
     return newest.status.node or None if stopped else None
+
+
+def _begun(runs: Iterable[ProbeRun], now: datetime) -> list[ProbeRun]:
+    """The runs of slots that have come; those ahead are by hand, or of a clock that ran ahead, and prove nothing."""
+    return [run for run in runs if run.spec.trigger.slot is not None and run.spec.trigger.slot <= now]
 
 
 def whole(slot: datetime) -> datetime:
@@ -173,7 +178,9 @@ def _again(work: Clockwork, scheduled: Sequence[ProbeRun], slot: datetime, nothi
     if now < at:
         return Due(next_slot=nothing.next_slot, wake_at=_soonest(at, nothing.wake_at))
     attempt = (newest.spec.trigger.attempt or 1) + 1
-    create = new_run(work.config, slot, attempt=attempt, node=suspect_node(scheduled))
+    # What was missed before the slot is told by whichever attempt counts.
+    missed, node = newest.spec.trigger.missed, suspect_node(_begun(scheduled, now))
+    create = new_run(work.config, slot, attempt=attempt, missed=missed, node=node)
     return Due(create, (), nothing.next_slot, nothing.wake_at)
 
 

@@ -85,7 +85,7 @@ def fold(
     targets = fold_targets(status.targets, config, runs, nodes)
     status = status.model_copy(update={"targets": targets})
     whole = [run for run in runs if not is_wave(run)]
-    for run in _fresh(status, (run for run in whole if counts(run, config, whole)), horizon):
+    for run in _fresh(status, (run for run in whole if counts(run, config, whole, now)), horizon):
         status = _count(status, judged(run, targets), config.spec.thresholds)
     status = _turn_early(status, runs, config.spec.thresholds)
     status = status.model_copy(
