@@ -90,6 +90,16 @@ def test_what_was_begun_takes_a_place_and_what_has_ended_gives_it_back() -> None
     assert created(planned(seen(of, config=sweeping(maxConcurrent=3), nodes=nodes))) == [3, 4]
 
 
+def test_a_silent_node_is_unknown_where_the_operator_was_held_up_meanwhile() -> None:
+    of = wave(2)
+    asked = Evidence((), None)
+    silent = {index: NodeSeen(pod(of, index, RUNNING), lagged=index == 0, evidence=asked) for index in range(2)}
+    told = planned(seen(of, nodes=silent), at(3600)).status
+    assert told is not None
+    assert told.targets is not None
+    assert [one.reason == "OperatorLagging" for one in told.targets.not_passed] == [True, False]
+
+
 def test_a_refused_pod_keeps_its_place_and_waits_for_its_next_try() -> None:
     of = wave(3)
     attempts = Attempts(at(9), at(9.5), 2, Refusal(403, "exceeded quota: q"))

@@ -44,7 +44,7 @@ class RunReconciler:
 
     def __init__(self, context: Context, lagged: Callable[[datetime], bool]) -> None:
         self._ctx = context
-        self._lagged = lagged
+        self.lagged = lagged
         self._memory: dict[str, Memory] = {}
 
     async def reconcile(self, key: Key) -> None:
@@ -60,7 +60,9 @@ class RunReconciler:
         if ask is not None:
             evidence = await gather_evidence(self._ctx.api, run.metadata.namespace, ask)
             pod = await look_at_pod(self._ctx, key)
-            plan = plan_run(replace(seen, pod=pod, evidence=evidence), self._ctx.site, self._ctx.now())
+            # Asked anew, for what was waited for may have taken its time itself.
+            lagged = self.lagged(run.metadata.creation_timestamp)
+            plan = plan_run(replace(seen, pod=pod, evidence=evidence, lagged=lagged), self._ctx.site, self._ctx.now())
         await self._apply(run, plan)
 
     async def complete(self, run: ProbeRun, status: ProbeRunStatus) -> ProbeRun | None:
@@ -109,7 +111,7 @@ class RunReconciler:
             delivered=memory.delivered,
             attempts=memory.attempts,
             replaced=config is not None and is_replaced(run, config, siblings, self._ctx.now()),
-            lagged=self._lagged(run.metadata.creation_timestamp),
+            lagged=self.lagged(run.metadata.creation_timestamp),
         )
 
     async def _apply(self, run: ProbeRun, plan: RunPlan) -> None:

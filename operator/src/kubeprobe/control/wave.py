@@ -67,7 +67,7 @@ class WaveReconciler:
             found = await asyncio.gather(*(self._evidence(run, index, ask) for index, ask in plan.ask))
             nodes = dict(seen.nodes)
             for index, pod, evidence in found:
-                nodes[index] = replace(nodes[index], pod=pod, evidence=evidence)
+                nodes[index] = replace(nodes[index], pod=pod, evidence=evidence, lagged=self._lagged(run, pod))
             plan = plan_wave(replace(seen, nodes=nodes), self._ctx.site, self._ctx.now())
         await self._apply(run, memory, plan)
 
@@ -128,7 +128,7 @@ class WaveReconciler:
             done = memory.nodes.get(index, Memory())
             pod = views.pods.get((namespace, pod_name(run, index)))
             pod = None if pod is not None and pod.uid == done.deleted_uid else pod
-            nodes[index] = NodeSeen(pod, done.delivered, done.attempts)
+            nodes[index] = NodeSeen(pod, done.delivered, done.attempts, lagged=self._lagged(run, pod))
         return WaveSeen(
             run=run,
             config=config,
@@ -139,6 +139,10 @@ class WaveReconciler:
             present=self._nodes.present(),
             written_at=memory.written_at,
         )
+
+    def _lagged(self, run: ProbeRun, pod: PodView | None) -> bool:
+        started = pod.started_at if pod is not None else None
+        return self._runs.lagged(started or run.metadata.creation_timestamp)
 
     async def _evidence(self, run: ProbeRun, index: int, ask: AskForEvidence) -> tuple[int, PodView | None, Evidence]:
         """Evidence, and the pod as it is now; see `RunReconciler`."""

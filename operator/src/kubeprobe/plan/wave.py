@@ -59,6 +59,8 @@ class NodeSeen:
     delivered: bool = False
     attempts: Attempts | None = None
     evidence: Evidence | None = None
+    lagged: bool = False
+    """Whether the operator was held up, or its clock moved, since the node's pod was started."""
 
     @property
     def begun(self) -> bool:
@@ -207,6 +209,7 @@ class _Round:
             delivered=node.delivered,
             attempts=node.attempts,
             evidence=node.evidence,
+            lagged=node.lagged,
             work=self._work,
             place=Place(pod_name(seen.run, index), _target(seen.run).nodes[index]),
         )
