@@ -1,0 +1,172 @@
+"""Which probes begin now, and what their ends say: the part of a resident loop that knows no I/O.
+
+A prober that is short of CPU must not blame its targets. So what is under way is bounded, slots that cannot be served
+are counted as such, and a timeout in which the prober itself was held up says nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from probe_sdk.resident.account import Account, Denoise
+from probe_sdk.resident.slots import Slots
+from probe_sdk.resident.starvation import Starvation
+
+LATE: Final = "ProberLate"
+BUSY: Final = "StillUnderWay"
+STARVED: Final = "ProberStarved"
+TIMEOUT: Final = "Timeout"
+YOUNG_SECONDS: Final = 0.05
+"""A probe that is under way for longer waits for its target, and no more for this process."""
+FAIR_SHARE: Final = 0.8
+"""A timeout counts when the target had this share of it, the time apart in which the prober was held up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the loop may have under way.
+
+    Args:
+        timeout_seconds: how long one probe may take.
+        per_target: probes of one target under way at a time.
+        young: probes of all targets that were begun a moment ago and still want our CPU. More of them make each
+            slower and none better.
+        in_all: probes under way, old ones and all.
+    """
+
+    timeout_seconds: float
+    per_target: int = 1
+    young: int = 16
+    in_all: int = 2000
+
+
+class Attempt:
+    """One probe under way."""
+
+    __slots__ = ("account", "slot", "started", "young")
+
+    def __init__(self, account: Account, slot: float, started: float) -> None:
+        self.account = account
+        self.slot = slot
+        self.started = started
+        self.young = True
+
+
+class Rota:
+    """The slots, accounts and probes under way of one loop; owned by the loop's thread."""
+
+    def __init__(
+        self,
+        slots: Slots,
+        limits: Limits,
+        denoise: Denoise,
+        starvation: Starvation,
+        turned: Callable[[Account], None],
+    ) -> None:
+        self.accounts: dict[str, Account] = {}
+        self._slots = slots
+        self._limits = limits
+        self._denoise = denoise
+        self._starvation = starvation
+        self._turned = turned
+        self._in_all = 0
+        self._young: deque[Attempt] = deque()
+        self._young_count = 0
+
+    def add(self, target: str, now: float) -> None:
+        """Probe a target from now on."""
+        if target not in self.accounts:
+            self.accounts[target] = Account(target, self._denoise, now)
+            self._slots.add(target, now)
+
+    def remove(self, target: str) -> None:
+        """Probe a target no more; what is under way ends unheard."""
+        if self.accounts.pop(target, None) is not None:
+            self._slots.remove(target)
+
+    def begin(self, now: float) -> Iterator[Attempt]:
+        """The probes to begin now."""
+        self._starvation.sample(now)
+        self._age(now)
+        while self._young_count < self._limits.young and self._in_all < self._limits.in_all:
+            due = self._slots.take(now)
+            if due is None:
+                return
+            account = self.accounts[due.target]
+            if due.missed:
+                self._lose(account, now, LATE, "the prober could not keep up with its slots", due.missed)
+            if account.under_way >= self._limits.per_target:
+                account.skip(BUSY)
+                continue
+            yield self._begun(account, due.at, now)
+
+    def next_at(self) -> float | None:
+        """When to ask `begin` again at the latest; None for when a probe has ended."""
+        if self._in_all >= self._limits.in_all:
+            return None
+        if self._young_count >= self._limits.young:
+            return next(one.started for one in self._young if one.young) + YOUNG_SECONDS
+        return self._slots.next_at()
+
+    def passed(self, attempt: Attempt, now: float, seconds: float) -> None:
+        """A probe found its target well."""
+        if self.known(attempt) and attempt.account.pass_(now, seconds):
+            self._turned(attempt.account)
+
+    def failed(self, attempt: Attempt, now: float, class_: str, message: str) -> None:
+        """A probe found its target broken, by something that is no matter of time."""
+        if self.known(attempt) and attempt.account.fail(now, now - attempt.started, class_, message):
+            self._turned(attempt.account)
+
+    def timed_out(self, attempt: Attempt, now: float, message: str) -> None:
+        """A probe had no answer in time: its target's failure, unless the prober was held up meanwhile."""
+        withheld = self._starvation.seconds_since(attempt.started)
+        if now - attempt.started - withheld >= self._limits.timeout_seconds * FAIR_SHARE:
+            self.failed(attempt, now, TIMEOUT, message)
+        elif self.known(attempt):
+            why = f"no answer in time, but the prober itself was held up for {withheld * 1000:.1f} ms of it"
+            self._lose(attempt.account, now, STARVED, why)
+
+    def held_up(self, seconds: float) -> None:
+        """The loop itself took so long for one turn."""
+        self._starvation.late(seconds)
+
+    def unanswerable(self, attempt: Attempt, now: float, class_: str, message: str) -> None:
+        """A probe could not be made, for a reason of the prober's own."""
+        if self.known(attempt):
+            self._lose(attempt.account, now, class_, message)
+
+    def release(self, attempt: Attempt) -> None:
+        """A probe takes nothing up any more. One that timed out may still be under way for a while."""
+        attempt.account.under_way -= 1
+        self._in_all -= 1
+        self._grown(attempt)
+
+    def known(self, attempt: Attempt) -> bool:
+        """Whether its target is still one."""
+        return self.accounts.get(attempt.account.target) is attempt.account
+
+    def _begun(self, account: Account, slot: float, now: float) -> Attempt:
+        attempt = Attempt(account, slot, now)
+        account.under_way += 1
+        self._in_all += 1
+        self._young.append(attempt)
+        self._young_count += 1
+        return attempt
+
+    def _age(self, now: float) -> None:
+        young, old = self._young, now - YOUNG_SECONDS
+        while young and (not young[0].young or young[0].started <= old):
+            self._grown(young.popleft())
+
+    def _grown(self, attempt: Attempt) -> None:
+        if attempt.young:
+            attempt.young = False
+            self._young_count -= 1
+
+    def _lose(self, account: Account, now: float, class_: str, message: str, missed: int = 0) -> None:
+        if account.lose(now, class_, message, missed):
+            self._turned(account)

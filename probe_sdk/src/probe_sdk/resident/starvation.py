@@ -1,0 +1,109 @@
+"""How long this process wanted to work and could not: what a timeout says about the target, it says after that.
+
+Two sources, both cumulative and the kernel's own: the time that the thread was runnable and waited for a CPU
+(`/proc/thread-self/schedstat`, the second number, in nanoseconds), and the time for which its cgroup was throttled by
+its CPU limit (`cpu.stat`). How late the loop itself was, because a check took its time, is added by whoever runs it.
+Pressure-stall information is not asked: on a node with many cores something nearly always waits for one of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final
+
+SCHEDSTAT: Final = "/proc/thread-self/schedstat"
+CPU_STATS: Final = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat")
+"""Of the unified and of the older hierarchy, as a container sees its own."""
+THROTTLED: Final = re.compile(rb"throttled_(?:usec|time) (\d+)")
+UNIT_SECONDS: Final = {b"throttled_usec": 1e-6, b"throttled_time": 1e-9}
+SAMPLE_SECONDS: Final = 0.002
+KEPT: Final = 8192
+MOST_BYTES: Final = 1024
+
+
+class Kernel:
+    """The kernel's counts for the thread that makes this object; use it in that thread only, and close it."""
+
+    def __init__(self, schedstat: str = SCHEDSTAT, cpu_stats: tuple[str, ...] = CPU_STATS) -> None:
+        self._schedstat = _opened(schedstat)
+        self._cpu_stat = next((fd for path in cpu_stats if (fd := _opened(path)) is not None), None)
+
+    def run_delay_seconds(self) -> float:
+        """How long the thread has waited for a CPU in all; 0 where the kernel does not count it."""
+        if self._schedstat is None:
+            return 0.0
+        fields = os.pread(self._schedstat, MOST_BYTES, 0).split()
+        return int(fields[1]) * 1e-9 if len(fields) > 1 else 0.0
+
+    def throttled_seconds(self) -> float:
+        """How long the container has been throttled in all; 0 where it has no limit."""
+        if self._cpu_stat is None:
+            return 0.0
+        said = os.pread(self._cpu_stat, MOST_BYTES, 0)
+        return sum(int(found[1]) * UNIT_SECONDS[found[0].split()[0]] for found in THROTTLED.finditer(said))
+
+    def close(self) -> None:
+        """Give back what is open."""
+        for fd in (self._schedstat, self._cpu_stat):
+            if fd is not None:
+                os.close(fd)
+
+
+class Starvation:
+    """How long the prober was held up, since any recent time.
+
+    Args:
+        withheld_seconds: what the kernel withheld in all up to now.
+    """
+
+    def __init__(self, withheld_seconds: Callable[[], float], now: float) -> None:
+        self._withheld_seconds = withheld_seconds
+        self._late_seconds = 0.0
+        self._at: deque[float] = deque((now,), KEPT)
+        self._total: deque[float] = deque((withheld_seconds(),), KEPT)
+
+    def late(self, seconds: float) -> None:
+        """Count that the loop itself came so late to what it should have done."""
+        self._late_seconds += seconds
+
+    def sample(self, now: float) -> None:
+        """Remember what there is by now; cheap when called too often."""
+        if now - self._at[-1] >= SAMPLE_SECONDS:
+            self._at.append(now)
+            self._total.append(self.total_seconds())
+
+    def seconds_since(self, start: float) -> float:
+        """How much was withheld since `start`, and never less than that: back to the last look before it."""
+        index = max(bisect_right(self._at, start) - 1, 0)
+        return self.total_seconds() - self._total[index]
+
+    @property
+    def latest_seconds(self) -> float:
+        """How much had been withheld in all at the last look, which any thread may ask."""
+        return self._total[-1]
+
+    def total_seconds(self) -> float:
+        """How much was withheld in all."""
+        return self._withheld_seconds() + self._late_seconds
+
+
+@contextlib.contextmanager
+def starvation(clock: Callable[[], float]) -> Iterator[Starvation]:
+    """What the kernel says of the calling thread."""
+    kernel = Kernel()
+    try:
+        yield Starvation(lambda: kernel.run_delay_seconds() + kernel.throttled_seconds(), clock())
+    finally:
+        kernel.close()
+
+
+def _opened(path: str) -> int | None:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None

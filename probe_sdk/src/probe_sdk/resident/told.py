@@ -1,0 +1,116 @@
+"""From accounts to what is sent and what is logged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from probe_sdk.resident.account import Account, Verdict
+from probe_sdk.samples import LOG_MARK, LOGGED_FAILING, Samples, TargetSample
+
+TARGETS_PER_MESSAGE = 250
+"""A target takes some 400 bytes at most when its message is short, and 1 KiB when it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a prober kept up.
+
+    Args:
+        served_ratio: the share of the slots since the last summary that were served.
+        withheld_seconds: how long it was held up in all.
+    """
+
+    interval_seconds: float
+    served_ratio: float
+    withheld_seconds: float
+
+
+class Epoch:
+    """One life of a prober's process: its name, its clocks, and the numbers of its messages.
+
+    Args:
+        now: the time by which people read it.
+        clock: the monotonic clock that accounts are kept by.
+    """
+
+    def __init__(self, name: str, now: Callable[[], datetime], clock: Callable[[], float]) -> None:
+        self.name = name
+        self._now = now
+        self._clock = clock
+        self.started_at = now()
+        self._sequence = 0
+        self._round = 0
+
+    def time_of(self, at: float) -> datetime:
+        """A moment of the monotonic clock, as people read it."""
+        return (self._now() - timedelta(seconds=self._clock() - at)).astimezone(UTC)
+
+    def message(self, accounts: Iterable[Account], pace: Pace) -> Samples:
+        """What turned."""
+        return self._message(tuple(accounts), pace, round_=0, complete=False)
+
+    def round(self, accounts: Iterable[Account], pace: Pace) -> Iterator[Samples]:
+        """All targets, in as many messages as it takes."""
+        everything = tuple(accounts)
+        self._round += 1
+        for start in range(0, max(len(everything), 1), TARGETS_PER_MESSAGE):
+            part = everything[start : start + TARGETS_PER_MESSAGE]
+            yield self._message(part, pace, self._round, complete=start + TARGETS_PER_MESSAGE >= len(everything))
+
+    def _message(self, accounts: tuple[Account, ...], pace: Pace, round_: int, *, complete: bool) -> Samples:
+        self._sequence += 1
+        return Samples(
+            epoch=self.name,
+            sequence=self._sequence,
+            sent_at=self._now(),
+            started_at=self.started_at,
+            complete=complete,
+            round=round_,
+            interval_seconds=pace.interval_seconds,
+            served_ratio=pace.served_ratio,
+            withheld_seconds=pace.withheld_seconds,
+            targets=tuple(self._sample(account) for account in accounts),
+        )
+
+    def _sample(self, account: Account) -> TargetSample:
+        # Counts are read while the prober's thread goes on: what has to hold between two is read in that order.
+        missed = account.missed
+        return TargetSample(
+            target=account.target,
+            verdict=account.verdict.value,
+            since=self.time_of(account.since),
+            message="" if account.verdict is Verdict.PASSED else account.message,
+            passed=account.passed,
+            failed=account.failed,
+            unknown=account.unknown,
+            missed=missed,
+            turns=account.turns,
+            seconds=account.seconds_sum,
+            buckets={index: count for index, count in enumerate(account.buckets) if count},
+            classes=dict(account.classes),
+        )
+
+
+def log_line(samples: Samples, accounts: Iterable[Account]) -> str:
+    """A message in short, for the log that is read when no message arrives: counts, and which targets are not well."""
+    everything = tuple(accounts)
+    failing = [account for account in everything if account.verdict is not Verdict.PASSED]
+    told = {
+        "epoch": samples.epoch,
+        "sequence": samples.sequence,
+        "sentAt": samples.sent_at.isoformat(),
+        "round": samples.round,
+        "targets": len(everything),
+        "passed": sum(account.passed for account in everything),
+        "failed": sum(account.failed for account in everything),
+        "unknown": sum(account.unknown for account in everything),
+        "notPassed": [
+            {"target": account.target, "verdict": account.verdict.value, "message": account.message}
+            for account in failing[:LOGGED_FAILING]
+        ],
+        "more": max(len(failing) - LOGGED_FAILING, 0),
+    }
+    return LOG_MARK + json.dumps(told, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,74 @@
+"""What a resident prober tells the operator: counts since its process began, so that a lost message costs nothing.
+
+A message has an epoch, which is one life of one process, and a sequence within it. Whoever keeps the newest sequence of
+each target and takes differences has counted every probe once, in whatever order and however often messages come.
+It goes by `POST /v1/samples`, and in short as a line of the pod's log, which is read when no message arrives.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SAMPLES_PATH: Final = "/v1/samples"
+MAX_SAMPLES_BYTES: Final = 256 * 1024
+MAX_TARGETS: Final = 1000
+"""Targets of one prober, and of one message."""
+MAX_TARGET_NAME: Final = 253
+MAX_MESSAGE: Final = 512
+MAX_CLASSES: Final = 17
+LOG_MARK: Final = "kubeprobe-samples "
+"""What the log's line begins with."""
+LOGGED_FAILING: Final = 20
+
+Count = Annotated[int, Field(ge=0, strict=True)]
+Verdict = Literal["Passed", "Failed", "Unknown"]
+TargetName = Annotated[str, Field(min_length=1, max_length=MAX_TARGET_NAME)]
+
+
+class _WireModel(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TargetSample(_WireModel):
+    """One target, as one prober has it."""
+
+    target: TargetName = Field(description="Name of the target.")
+    verdict: Verdict = Field(description="How it is, after noise.")
+    since: datetime = Field(description="Since when the verdict has been this one.")
+    message: str = Field("", max_length=MAX_MESSAGE, description="Why; empty when Passed.")
+    passed: Count = Field(description="Probes that passed.")
+    failed: Count = Field(description="Probes that failed.")
+    unknown: Count = Field(description="Slots that say nothing about the target.")
+    missed: Count = Field(description="Of these, not served at all.")
+    turns: Count = Field(description="How often the verdict turned.")
+    seconds: float = Field(ge=0, allow_inf_nan=False, description="How long the passed probes took in all, in seconds.")
+    buckets: dict[int, Count] = Field(
+        {}, max_length=64, description="Passed probes by how long they took: the index of the histogram's bucket."
+    )
+    classes: dict[str, Count] = Field(
+        {}, max_length=MAX_CLASSES, description="Slots that did not pass, by the class of the reason."
+    )
+
+    @model_validator(mode="after")
+    def _missed_are_unknown(self) -> Self:
+        if self.missed > self.unknown:
+            raise ValueError(f"target {self.target!r}: missed must not exceed unknown")
+        return self
+
+
+class Samples(_WireModel):
+    """What a prober knows of some or all of its targets."""
+
+    epoch: str = Field(min_length=1, max_length=63, description="One life of the prober's process; sorts by age.")
+    sequence: int = Field(ge=1, strict=True, description="Counts the messages of an epoch.")
+    sent_at: datetime = Field(description="When it was put together, by the prober's clock.")
+    started_at: datetime = Field(description="When the epoch began, by the prober's clock.")
+    complete: bool = Field(description="Whether this ends a round in which all targets were told.")
+    round: int = Field(0, ge=0, description="Which round of all targets it belongs to; 0 for a turn told by itself.")
+    interval_seconds: float = Field(gt=0, allow_inf_nan=False, description="From one slot of a target to its next.")
+    served_ratio: float = Field(ge=0, le=1, description="Share of the slots since the last round that were served.")
+    withheld_seconds: float = Field(ge=0, allow_inf_nan=False, description="How long the prober was held up in all.")
+    targets: tuple[TargetSample, ...] = Field(max_length=MAX_TARGETS, description="The targets.")

@@ -1,0 +1,116 @@
+"""The resident HTTP prober: the rota says which target is due, libcurl's engine does it, the answer is judged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+from http_endpoint.engine import NEVER, Ended, Engine
+from http_endpoint.exchange import OURS, Exchange
+from http_endpoint.request import Request
+from probe_sdk.resident.rota import TIMEOUT, Attempt, Rota
+from probe_sdk.resident.spec import Spec, Target
+
+BAD_PARAMS = "BadParams"
+EXPIRY = "probe_ssl_earliest_cert_expiry"
+"""As blackbox_exporter calls it."""
+
+
+class HttpProber:
+    """Probes all targets until stopped, on the thread that calls `run`: see `probe_sdk.resident.service.Driver`."""
+
+    def __init__(
+        self, rota: Rota, clock: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time
+    ) -> None:
+        self._rota = rota
+        self._clock = clock
+        self._now = now
+        self._timeout_seconds = 1.0
+        self._requests: dict[str, Request | str] = {}
+        """What to ask of each target, or what is wrong with its parameters."""
+        self._idle: dict[str, list[Exchange]] = {}
+        self._exchanges: dict[object, Exchange] = {}
+        self._engine = Engine(self._ended, self._due, rota.held_up, clock)
+
+    def run(self) -> None:
+        """Probe until stopped."""
+        try:
+            self._engine.run()
+        finally:
+            self._engine.close()
+
+    def stop(self) -> None:
+        """End `run` soon; what is under way is not waited for."""
+        self._engine.stop()
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Have something done on the prober's thread."""
+        self._engine.call(function)
+
+    def retarget(self, spec: Spec) -> None:
+        """Take in what targets there are now; the handles of those that ask for the same as before stay."""
+        self._timeout_seconds = spec.timeout_seconds
+        before, wanted = self._requests, {one.name: _request(spec, one) for one in spec.targets}
+        self._requests = {name: before[name] if before.get(name) == asked else asked for name, asked in wanted.items()}
+        for name, asked in before.items():
+            if self._requests.get(name) is not asked:
+                for exchange in self._idle.pop(name, ()):
+                    self._drop(exchange)
+
+    def _due(self, now: float) -> float:
+        for attempt in self._rota.begin(now):
+            self._begin(attempt, now)
+        at = self._rota.next_at()
+        return NEVER if at is None else at
+
+    def _begin(self, attempt: Attempt, now: float) -> None:
+        target = attempt.account.target
+        idle = self._idle.get(target)
+        if idle:
+            exchange = idle.pop()
+        else:
+            request = self._requests[target]
+            if isinstance(request, str):
+                self._rota.unanswerable(attempt, now, BAD_PARAMS, request)
+                self._rota.release(attempt)
+                return
+            exchange = Exchange(request, self._timeout_seconds)
+            self._exchanges[exchange.curl] = exchange
+        exchange.attempt = attempt
+        exchange.ready(self._now())
+        self._engine.start(exchange.curl)
+
+    def _ended(self, ended: Ended, now: float) -> None:
+        exchange = self._exchanges[ended.curl]
+        attempt: Attempt = exchange.attempt
+        finding = exchange.judge(ended.code, ended.message, self._now())
+        if exchange.expires_at is not None:
+            attempt.account.gauges[EXPIRY] = exchange.expires_at
+        if finding is None:
+            self._rota.passed(attempt, now, exchange.seconds())
+            exchange.add_phases(attempt.account.phases)
+        elif finding.class_ == TIMEOUT:
+            self._rota.timed_out(attempt, now, finding.message)
+        elif finding.class_ in OURS:
+            self._rota.unanswerable(attempt, now, finding.class_, finding.message)
+        else:
+            self._rota.failed(attempt, now, finding.class_, finding.message)
+        self._rota.release(attempt)
+        target = attempt.account.target
+        if exchange.request is self._requests.get(target):
+            self._idle.setdefault(target, []).append(exchange)
+        else:
+            self._drop(exchange)
+
+    def _drop(self, exchange: Exchange) -> None:
+        del self._exchanges[exchange.curl]
+        exchange.close()
+
+
+def _request(spec: Spec, target: Target) -> Request | str:
+    try:
+        return Request.model_validate({**spec.params, **target.params})
+    except ValidationError as error:
+        return "; ".join(f"parameter {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())

@@ -1,0 +1,86 @@
+"""What to ask of an endpoint, as users write it, and what its answer must be like."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from probe_sdk import params
+
+MAX_REDIRECTS: Final = 10
+MEBIBYTE: Final = 1 << 20
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return pattern
+
+
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+", max_length=2048)]
+Status = Annotated[str, StringConstraints(pattern=r"^[1-5]([0-9]{2}|xx)$")]
+Pattern = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_compiles)]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", max_length=256)]
+HeaderValue = Annotated[str, StringConstraints(pattern=r"^[^\r\n\x00]*$", max_length=4096)]
+
+
+class Tls(params.Model):
+    """How the endpoint is to prove who it is."""
+
+    ca_file: str = Field("", description="File with the CAs to trust; the image's own if empty.")
+    cert_file: str = Field("", description="File with a client certificate.")
+    key_file: str = Field("", description="File with the client certificate's key.")
+    verify: bool = Field(True, description="False: take any certificate; its expiry is still told.")
+    min_remaining: params.Duration = Field(
+        params.Duration("0s"), description="Fails when the certificate expires sooner than this, such as 168h."
+    )
+
+
+class Expect(params.Model):
+    """What makes an answer a good one."""
+
+    status: list[Status] = Field(
+        ["2xx"], min_length=1, max_length=20, description="Statuses that are well: 200, or 2xx for all that begin so."
+    )
+    body_matches: Pattern = Field("", description="A regular expression that has to be found in the body.")
+    body_lacks: Pattern = Field("", description="A regular expression that must not be found in the body.")
+    headers: dict[HeaderName, Pattern] = Field(
+        {}, max_length=20, description="Headers that have to be there, each with a regular expression for its value."
+    )
+
+
+class Request(params.Model):
+    """One request, and what its answer must be like."""
+
+    url: Url = Field(description="Where to, such as https://shop.example/healthz.")
+    address: str = Field(
+        "", max_length=253, description="Connect to this host or address instead of the URL's, which stays as name."
+    )
+    method: Literal["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"] = Field(
+        "GET", description="The request's method."
+    )
+    headers: dict[HeaderName, HeaderValue] = Field({}, max_length=50, description="Headers to send.")
+    body: str = Field("", max_length=64 * 1024, description="Body to send.")
+    bearer_token_file: str = Field("", description="File with a token to send as Authorization: Bearer.")
+    username: str = Field("", pattern=r"^[^:\r\n]*$", description="User for basic authentication.")
+    password_file: str = Field("", description="File with the password for basic authentication.")
+    keep_alive: bool = Field(
+        False, description="True: go on with one connection. False: connect anew each time, as a new user does."
+    )
+    http2: bool = Field(False, description="True: speak HTTP/2, over TLS by ALPN and in clear by prior knowledge.")
+    follow_redirects: bool = Field(True, description="Whether to go where the answer sends us, ten times at most.")
+    max_body_bytes: int = Field(
+        MEBIBYTE, ge=0, le=64 * MEBIBYTE, description="A longer answer fails; reading it is stopped there."
+    )
+    tls: Tls = Field(Tls(), description="How the endpoint is to prove who it is.")
+    expect: Expect = Field(Expect(), description="What makes an answer a good one.")
+
+    @model_validator(mode="after")
+    def _one_way_to_say_who(self) -> Self:
+        if self.username and self.bearer_token_file:
+            raise ValueError("username and bearerTokenFile are two ways to say who asks: set one of them")
+        return self
