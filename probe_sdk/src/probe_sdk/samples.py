@@ -68,6 +68,7 @@ class Samples(_WireModel):
     started_at: datetime = Field(description="When the epoch began, by the prober's clock.")
     complete: bool = Field(description="Whether this ends a round in which all targets were told.")
     round: int = Field(0, ge=0, description="Which round of all targets it belongs to; 0 for a turn told by itself.")
+    of: Count = Field(description="How many targets the prober has in all.")
     interval_seconds: float = Field(gt=0, allow_inf_nan=False, description="From one slot of a target to its next.")
     served_ratio: float = Field(ge=0, le=1, description="Share of the slots since the last round that were served.")
     withheld_seconds: float = Field(ge=0, allow_inf_nan=False, description="How long the prober was held up in all.")

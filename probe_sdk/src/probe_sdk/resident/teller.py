@@ -100,7 +100,7 @@ class Teller:
 
     def _tell_turns(self, targets: tuple[str, ...], *, log: bool) -> None:
         known = [account for target in dict.fromkeys(targets) if (account := self._accounts.get(target)) is not None]
-        samples = self._epoch.message(known, self._pace())
+        samples = self._epoch.message(known, len(self._accounts), self._pace())
         if log:
             self._log(samples)
         self._unheard = () if self._home.send(samples) else tuple(account.target for account in known)

@@ -48,9 +48,9 @@ class Epoch:
         """A moment of the monotonic clock, as people read it."""
         return (self._now() - timedelta(seconds=self._clock() - at)).astimezone(UTC)
 
-    def message(self, accounts: Iterable[Account], pace: Pace) -> Samples:
-        """What turned."""
-        return self._message(tuple(accounts), pace, round_=0, complete=False)
+    def message(self, accounts: Iterable[Account], of: int, pace: Pace) -> Samples:
+        """What turned, of so many targets."""
+        return self._message(tuple(accounts), of, pace, round_=0, complete=False)
 
     def round(self, accounts: Iterable[Account], pace: Pace) -> Iterator[Samples]:
         """All targets, in as many messages as it takes."""
@@ -58,9 +58,10 @@ class Epoch:
         self._round += 1
         for start in range(0, max(len(everything), 1), TARGETS_PER_MESSAGE):
             part = everything[start : start + TARGETS_PER_MESSAGE]
-            yield self._message(part, pace, self._round, complete=start + TARGETS_PER_MESSAGE >= len(everything))
+            last = start + TARGETS_PER_MESSAGE >= len(everything)
+            yield self._message(part, len(everything), pace, self._round, complete=last)
 
-    def _message(self, accounts: tuple[Account, ...], pace: Pace, round_: int, *, complete: bool) -> Samples:
+    def _message(self, accounts: tuple[Account, ...], of: int, pace: Pace, round_: int, *, complete: bool) -> Samples:
         self._sequence += 1
         return Samples(
             epoch=self.name,
@@ -69,6 +70,7 @@ class Epoch:
             started_at=self.started_at,
             complete=complete,
             round=round_,
+            of=of,
             interval_seconds=pace.interval_seconds,
             served_ratio=pace.served_ratio,
             withheld_seconds=pace.withheld_seconds,
