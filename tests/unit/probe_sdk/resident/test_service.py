@@ -1,0 +1,110 @@
+"""The whole prober in one process: it probes, shows, tells, follows its file, and ends when it is asked to."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from probe_sdk.environment import Environment
+from probe_sdk.resident.rota import Rota
+from probe_sdk.resident.service import serve
+from probe_sdk.resident.spec import SPEC_FILE, Spec, SpecFile
+from probe_sdk.samples import LOG_MARK
+
+SOON_SECONDS = 20.0
+
+
+class Stub:
+    """A driver whose targets all pass, but for one called broken."""
+
+    def __init__(self, rota: Rota) -> None:
+        self._rota = rota
+        self._over = threading.Event()
+        self._calls: list[Callable[[], None]] = []
+
+    def run(self) -> None:
+        while not self._over.wait(0.005):
+            while self._calls:
+                self._calls.pop(0)()
+            now = time.monotonic()
+            for attempt in self._rota.begin(now):
+                if attempt.account.target == "broken":
+                    self._rota.failed(attempt, now, "Broken", "it is broken")
+                else:
+                    self._rota.passed(attempt, now, 0.001)
+                self._rota.release(attempt)
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def call(self, function: Callable[[], None]) -> None:
+        self._calls.append(function)
+
+    def retarget(self, spec: Spec) -> None:
+        """It needs to know nothing of them."""
+
+
+def write(folder: Path, *targets: str) -> None:
+    spec: dict[str, Any] = {"interval": "20ms", "targets": [{"name": name} for name in targets]}
+    (folder / SPEC_FILE).write_text(json.dumps(spec))
+
+
+def eventually(look: Callable[[], bool]) -> None:
+    end = time.monotonic() + SOON_SECONDS
+    while not look():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_from_the_file_to_the_page_and_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], free_port: int
+) -> None:
+    write(tmp_path, "well", "broken")
+    stop, codes = threading.Event(), []
+    environment = Environment(config="web", namespace="probes")
+    thread = threading.Thread(
+        target=lambda: codes.append(serve(SpecFile(tmp_path), environment, Stub, free_port, stop)), daemon=True
+    )
+    thread.start()
+
+    def page(path: str = "/metrics") -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{free_port}{path}", trust_env=False)
+
+    def shows(text: str) -> bool:
+        try:
+            return text in page().text
+        except httpx.TransportError:
+            return False
+
+    labels = 'config="web",namespace="probes",target="{}"'
+    eventually(lambda: shows(f"kubeprobe_target_verdict{{{labels.format('well')}}} 1.0"))
+    eventually(lambda: shows(f"kubeprobe_target_verdict{{{labels.format('broken')}}} 0.0"))
+    assert shows(f"probe_success{{{labels.format('well')}}} 1.0")
+    assert shows('le="0.001"')
+    assert (page("/healthz").status_code, page("/healthz").text) == (200, "ok")
+    assert page("/nothing").status_code == 404
+    write(tmp_path, "well", "new")
+    eventually(lambda: shows(labels.format("new")) and not shows(labels.format("broken")))
+    stop.set()
+    thread.join(SOON_SECONDS)
+    assert codes == [0]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(LOG_MARK)]
+    last = json.loads(lines[-1].removeprefix(LOG_MARK))
+    assert (last["targets"], last["notPassed"], last["round"]) == (2, [], 1)
+    assert any('"target":"broken","verdict":"Failed"' in line for line in lines)
+
+
+def test_a_driver_that_cannot_be_made_ends_the_process_with_its_reason(tmp_path: Path, free_port: int) -> None:
+    def make(_: Rota) -> Stub:
+        raise OSError("no timer")
+
+    write(tmp_path)
+    with pytest.raises(OSError, match="no timer"):
+        serve(SpecFile(tmp_path), Environment(), make, free_port, threading.Event())
