@@ -5,15 +5,12 @@ import os
 from http_endpoint.prober import HttpProber
 from probe_sdk.environment import Environment
 from probe_sdk.resident.service import serve, spec_file
-from probe_sdk.wire import ENV_PAGE_PORT, ENV_RESIDENT
-
-USUAL_PORT = 9090
 
 
 def main() -> int:
-    """Probe until asked to end."""
-    folder, port = os.environ.get(ENV_RESIDENT, "."), int(os.environ.get(ENV_PAGE_PORT, USUAL_PORT))
-    return serve(spec_file(folder), Environment.read(os.environ), HttpProber, port)
+    """Probe until asked to end; outside a cluster what the file in this folder says."""
+    environment = Environment.read(os.environ)
+    return serve(spec_file(environment.resident or "."), environment, HttpProber, environment.page_port)
 
 
 if __name__ == "__main__":

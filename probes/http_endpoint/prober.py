@@ -10,10 +10,9 @@ from pydantic import ValidationError
 from http_endpoint.engine import NEVER, Ended, Engine
 from http_endpoint.exchange import OURS, Exchange
 from http_endpoint.request import Request
-from probe_sdk.resident.rota import TIMEOUT, Attempt, Rota
+from probe_sdk.resident.rota import BAD_PARAMS, TIMEOUT, Attempt, Rota
 from probe_sdk.resident.spec import Spec, Target
 
-BAD_PARAMS = "BadParams"
 EXPIRY = "probe_ssl_earliest_cert_expiry"
 """As blackbox_exporter calls it."""
 

@@ -25,11 +25,11 @@ def read_params(model: type[P], environment: str, arguments: Sequence[str]) -> P
     Raises ProbeFailure with a sentence for each parameter that is missing, unknown or wrong.
     """
     if not arguments:  # a pod's usual case, which then need not import argparse
-        return _checked(model, _object(environment or "{}", ENV_PARAMS))
+        return checked(model, _object(environment or "{}", ENV_PARAMS))
     given = _parsed(model, arguments)
     source = _object(*_params_text(given.params, environment))
     types = {name: each.get("type") for name, each in openapi_schema(model)["properties"].items()}
-    return _checked(model, source | dict(_assignment(text, types) for text in given.set))
+    return checked(model, source | dict(_assignment(text, types) for text in given.set))
 
 
 def _parsed(model: type[BaseModel], arguments: Sequence[str]) -> Namespace:
@@ -76,7 +76,8 @@ def _assignment(text: str, types: dict[str, str | None]) -> tuple[str, Any]:
         return name, value
 
 
-def _checked(model: type[P], values: dict[str, Any]) -> P:
+def checked(model: type[P], values: dict[str, Any]) -> P:
+    """Return values as the model. Raises ProbeFailure with a sentence for each one that is wrong."""
     try:
         return model.model_validate_json(json.dumps(values))
     except ValidationError as error:

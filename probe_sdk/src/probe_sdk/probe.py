@@ -58,7 +58,7 @@ class Probe(Generic[P]):
         variables: Mapping[str, str] | None = None,
         termination_log: str = TERMINATION_LOG,
     ) -> NoReturn:
-        """Run the check once, report, and exit: 0 when it passed, 1 when it failed.
+        """Run the check once, report, and exit: 0 when it passed, 1 when it failed; or stay, where that is asked for.
 
         Args:
             arguments: the command line; by default the process's own.
@@ -66,16 +66,30 @@ class Probe(Generic[P]):
             termination_log: where the container's termination message goes.
         """
         environment = Environment.read(os.environ if variables is None else variables)
+        if environment.resident:
+            sys.exit(self._stay(environment))
         deadline = Deadline(environment.deadline, process_deadline().started)
         reporter = Reporter(environment, deadline, termination_log)
         _end_on_sigterm()
         code = self._once(Execution(reporter, current_recorder(), deadline), environment, arguments)
         sys.exit(code)
 
-    def _once(self, execution: Execution, environment: Environment, arguments: Sequence[str] | None) -> int:
-        check = self._check
-        if check is None:
+    def _stay(self, environment: Environment) -> int:
+        """Run the check for every slot of every target, until the process is asked to end."""
+        from probe_sdk.resident.driver import CheckDriver
+        from probe_sdk.resident.service import serve, spec_file
+
+        check = self._the_check()
+        folder = spec_file(environment.resident)
+        return serve(folder, environment, lambda rota: CheckDriver(rota, check, self._model), environment.page_port)
+
+    def _the_check(self) -> Callable[[P], object]:
+        if self._check is None:
             raise TypeError("the probe has no check: put @probe.run over a function")
+        return self._check
+
+    def _once(self, execution: Execution, environment: Environment, arguments: Sequence[str] | None) -> int:
+        check = self._the_check()
         try:
             params = read_params(self._model, environment.params, sys.argv[1:] if arguments is None else arguments)
         except ProbeFailure as wrong:

@@ -104,6 +104,11 @@ class Recorder:
         with self._lock:
             return dict(self._attributes)
 
+    def seconds(self) -> dict[str, float]:
+        """Return how long each step that is over took in all."""
+        with self._lock:
+            return {name: sum(tally.seconds) for name, tally in self._tallies.items()}
+
     def steps(self) -> tuple[Step, ...]:
         """Return the steps so far in the order of their first start; one that still goes on counts as not ok."""
         now = self._clock()

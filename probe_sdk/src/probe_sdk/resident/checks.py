@@ -12,8 +12,9 @@ from inspect import iscoroutinefunction
 from typing import Any, Final
 
 from probe_sdk.failure import ProbeFailure, errors_of, is_finding
-from probe_sdk.resident.rota import Attempt, Rota
+from probe_sdk.resident.rota import BAD_PARAMS, Attempt, Rota
 from probe_sdk.steps import Recorder, recording
+from probe_sdk.wire import MAX_STEPS
 
 BUSY_SECONDS: Final = 0.001
 """A loop that comes so late to what was due counts that as its own lateness."""
@@ -25,7 +26,7 @@ class CheckLoop:
 
     Args:
         check: the function of `@probe.run`, or one like it.
-        params: what it is called with for a target, by the target's name.
+        params: what it is called with for a target, by the target's name; raises ProbeFailure where they are wrong.
         timeout_seconds: how long one check may take. A coroutine is cancelled then; a thread cannot be, so its target
             has no further slots until it ends.
     """
@@ -84,12 +85,18 @@ class CheckLoop:
     async def _one(self, attempt: Attempt) -> None:
         recorder = Recorder(self._clock)
         try:
+            try:
+                params = self._params(attempt.account.target)
+            except ProbeFailure as wrong:
+                self._rota.unanswerable(attempt, self._clock(), BAD_PARAMS, str(wrong))
+                return
             with recording(recorder):
-                called = self._call(self._params(attempt.account.target))
+                called = self._call(params)
             done, _ = await asyncio.wait({called}, timeout=self._timeout_seconds)
             now = self._clock()
             if done:
                 self._judge(attempt, called, now)
+                _add_phases(recorder, attempt.account.phases)
                 return
             doing = ", ".join(recorder.open_steps())
             where = f" in {doing}" if doing else ""
@@ -113,6 +120,13 @@ class CheckLoop:
             return
         class_ = "Finding" if is_finding(error) or isinstance(error, ProbeFailure) else type(error).__name__
         self._rota.failed(attempt, now, class_, "; ".join(errors_of(error)))
+
+
+def _add_phases(recorder: Recorder, totals: dict[str, float]) -> None:
+    """A check's steps are the phases of its probe."""
+    for name, seconds in recorder.seconds().items():
+        if name in totals or len(totals) < MAX_STEPS:
+            totals[name] = totals.get(name, 0.0) + seconds
 
 
 async def _awaited(outcome: object) -> object:

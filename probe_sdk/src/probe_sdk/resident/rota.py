@@ -19,6 +19,7 @@ LATE: Final = "ProberLate"
 BUSY: Final = "StillUnderWay"
 STARVED: Final = "ProberStarved"
 TIMEOUT: Final = "Timeout"
+BAD_PARAMS: Final = "BadParams"
 YOUNG_SECONDS: Final = 0.05
 """A probe that is under way for longer waits for its target, and no more for this process."""
 FAIR_SHARE: Final = 0.8

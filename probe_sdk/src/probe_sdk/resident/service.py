@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Final, Protocol
 
 from probe_sdk.environment import Environment
+from probe_sdk.failure import ProbeFailure
 from probe_sdk.resident.home import Home
 from probe_sdk.resident.page import AccountCollector, page
 from probe_sdk.resident.rota import Rota
@@ -135,18 +136,21 @@ class Loop:
 def serve(
     file: SpecFile, environment: Environment, make_driver: MakeDriver, port: int, stop: threading.Event | None = None
 ) -> int:
-    """Probe until the process is asked to end; the exit code.
+    """Probe until the process is asked to end; the exit code, which is 2 for a file that cannot be read.
 
     Args:
         make_driver: makes what probes, on the loop's thread.
         port: where the page is.
         stop: ends it too, for tests.
-
-    Raises:
-        ProbeFailure: the file cannot be read.
     """
+    try:
+        spec = file.read()
+    except ProbeFailure as wrong:
+        for error in wrong.errors:
+            _complain(error)
+        return 2
     turns, stopping = Turns(), stop or threading.Event()
-    loop = Loop(file.read(), make_driver, turns, time.monotonic)
+    loop = Loop(spec, make_driver, turns, time.monotonic)
     _stop_on_signal(stopping, turns)
     sys.setswitchinterval(SWITCH_SECONDS)
     loop.start()
@@ -160,8 +164,8 @@ def serve(
         while not stopping.is_set():
             teller.wait(time.monotonic())
             teller.tell(time.monotonic())
-            if (spec := file.changed()) is not None:
-                loop.retarget(spec)
+            if (changed := file.changed()) is not None:
+                loop.retarget(changed)
         loop.stop()
         teller.tell_everything()
     home.close()

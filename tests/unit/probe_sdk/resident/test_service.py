@@ -108,3 +108,9 @@ def test_a_driver_that_cannot_be_made_ends_the_process_with_its_reason(tmp_path:
     write(tmp_path)
     with pytest.raises(OSError, match="no timer"):
         serve(SpecFile(tmp_path), Environment(), make, free_port, threading.Event())
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], free_port: int) -> None:
+    (tmp_path / SPEC_FILE).write_text('{"interval": "1ms"}')
+    assert serve(SpecFile(tmp_path), Environment(), Stub, free_port, threading.Event()) == 2
+    assert "the shortest is 10ms" in capsys.readouterr().err

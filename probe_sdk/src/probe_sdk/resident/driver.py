@@ -1,0 +1,66 @@
+"""The driver of a `Probe`: its check, its model of parameters, and an event loop on the prober's thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel
+
+from probe_sdk.arguments import checked
+from probe_sdk.failure import ProbeFailure
+from probe_sdk.resident.checks import CheckLoop
+from probe_sdk.resident.rota import Rota
+from probe_sdk.resident.spec import Spec
+
+
+class CheckDriver:
+    """See `probe_sdk.resident.service.Driver`."""
+
+    def __init__(self, rota: Rota, check: Callable[[Any], object], model: type[BaseModel]) -> None:
+        self._rota = rota
+        self._check = check
+        self._model = model
+        self._params: dict[str, BaseModel | ProbeFailure] = {}
+        self._timeout_seconds = 0.0
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._checks: CheckLoop | None = None
+
+    def run(self) -> None:
+        """Probe until stopped."""
+        self._checks = CheckLoop(self._rota, self._check, self._params_of, self._timeout_seconds)
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._checks.run(self._stop))
+
+    def stop(self) -> None:
+        """End `run` soon."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Have something done on the loop, and what is due looked at again."""
+
+        def done() -> None:
+            function()
+            if self._checks is not None:
+                self._checks.changed()
+
+        self._loop.call_soon_threadsafe(done)
+
+    def retarget(self, spec: Spec) -> None:
+        """Take in what targets there are now."""
+        self._timeout_seconds = spec.timeout_seconds
+        self._params = {one.name: self._read({**spec.params, **one.params}) for one in spec.targets}
+
+    def _read(self, params: dict[str, Any]) -> BaseModel | ProbeFailure:
+        try:
+            return checked(self._model, params)
+        except ProbeFailure as wrong:
+            return wrong
+
+    def _params_of(self, target: str) -> BaseModel:
+        params = self._params[target]
+        if isinstance(params, ProbeFailure):
+            raise params
+        return params

@@ -1,0 +1,85 @@
+"""The same check that runs once stays, when it is asked to: in a process of its own, as in a pod."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from probe_sdk.resident.spec import SPEC_FILE
+from probe_sdk.samples import LOG_MARK
+
+SOON_SECONDS = 30.0
+PROBE = """
+from probe_sdk import Probe, ProbeFailure, params, step
+
+class Params(params.Model):
+    count: int
+
+probe = Probe(Params)
+
+@probe.run
+{define} check(p: Params) -> None:
+    with step("count"):
+        if p.count < 0:
+            raise ProbeFailure(f"{{p.count}} is below zero")
+
+probe.main()
+"""
+
+
+@contextmanager
+def staying(folder: Path, port: int, define: str) -> Iterator[subprocess.Popen[str]]:
+    (folder / "probe.py").write_text(PROBE.format(define=define))
+    environment = {"KUBEPROBE_RESIDENT": str(folder), "KUBEPROBE_PAGE_PORT": str(port), "KUBEPROBE_CONFIG": "counting"}
+    process = subprocess.Popen(
+        [sys.executable, str(folder / "probe.py")], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def metric(port: int, name: str) -> float | None:
+    try:
+        lines = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text.splitlines()
+    except httpx.TransportError:
+        return None
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), None)
+
+
+@pytest.mark.parametrize("define", ["def", "async def"])
+def test_a_check_stays_and_ends_on_sigterm(tmp_path: Path, free_port: int, define: str) -> None:
+    targets = [
+        {"name": "well"},
+        {"name": "below", "params": {"count": -1}},
+        {"name": "bad", "params": {"count": "many"}},
+    ]
+    spec = {"interval": "20ms", "params": {"count": 1}, "targets": targets}
+    (tmp_path / SPEC_FILE).write_text(json.dumps(spec))
+    with staying(tmp_path, free_port, define) as process:
+        verdict = 'kubeprobe_target_verdict{config="counting",namespace="",target="%s"}'
+        phase = 'kubeprobe_probe_phase_seconds_total{config="counting",namespace="",phase="count",target="well"}'
+        end = time.monotonic() + SOON_SECONDS
+        while (metric(free_port, verdict % "well"), metric(free_port, verdict % "below")) != (1.0, 0.0):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert metric(free_port, phase) is not None
+        assert metric(free_port, verdict % "bad") == -1.0
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=SOON_SECONDS)
+    assert process.returncode == 0
+    last = json.loads(said.splitlines()[-1].removeprefix(LOG_MARK))
+    told = {one["target"]: one["message"] for one in last["notPassed"]}
+    assert told["below"] == "-1 is below zero"
+    assert told["bad"].startswith("parameter count")
