@@ -39,6 +39,14 @@ def sweep(**each_node: Any) -> Body:
     return config(targets={"eachNode": each_node})
 
 
+def resident(**fields: Any) -> Body:
+    return config(mode="Resident", schedule=None, resident={"interval": "1s", **fields})
+
+
+def targets(**fields: Any) -> Body:
+    return resident(targets=fields)
+
+
 def selector(*requirements: Body) -> Body:
     return template(allowedNamespaces={"matchExpressions": list(requirements)})
 
@@ -59,6 +67,7 @@ CONFIG_MAP = {"configMap": {"name": "c"}}
 TOKEN = {"serviceAccountToken": {"path": "token"}}
 DOWNWARD = {"downwardAPI": {"items": [{"path": "node", "fieldRef": {"fieldPath": "spec.nodeName"}}]}}
 KEY = {"name": "n", "key": "k"}
+STATIC = [{"name": "a"}, {"name": "b"}]
 
 EXAMPLES = (
     Example(
@@ -72,6 +81,93 @@ EXAMPLES = (
         "spec.schedule.timeZone",
         bad=(config(schedule={"every": "60s", "timeZone": "UTC"}),),
         good=(config(schedule={"cron": "* * * * *", "timeZone": "Europe/Berlin"}),),
+    ),
+    Example(
+        "mode Resident needs spec.resident, and only it: add spec.resident with an interval, or set mode to Periodic "
+        "or OnDemand",
+        "spec.resident",
+        bad=(config(mode="Resident", schedule=None), config(resident={"interval": "1s"})),
+        good=(resident(),),
+    ),
+    Example(
+        "spec.targets is for sweeps: a resident prober has resident.targets, and resident.eachNode for one on each "
+        "node",
+        "spec.targets",
+        bad=(config(mode="Resident", schedule=None, resident={"interval": "1s"}, targets={"eachNode": {}}),),
+        good=(resident(eachNode=True),),
+    ),
+    Example(
+        "window and ratio go together: of the last so many probes, which share has to fail",
+        "spec.resident.ratio",
+        bad=(resident(window=10), resident(ratio=0.5)),
+        good=(resident(window=10, ratio=0.5),),
+    ),
+    Example(
+        "a window stands in place of failures and successes: leave these out, or the window and its ratio",
+        "spec.resident.window",
+        bad=(resident(window=10, ratio=0.5, failures=3), resident(window=10, ratio=0.5, successes=2)),
+        good=(resident(failures=3, successes=2),),
+    ),
+    Example(
+        "failWhen Share needs a share, and only it: add share, or set failWhen to Any or All",
+        "spec.resident.share",
+        bad=(resident(failWhen="Share"), resident(share=0.5), resident(failWhen="All", share=0.5)),
+        good=(resident(failWhen="Share", share=1), resident(failWhen="All")),
+    ),
+    Example(
+        "a share is more than 0 and at most 1, such as 0.5 for the half",
+        "spec.resident.share",
+        bad=(resident(failWhen="Share", share=0), resident(failWhen="Share", share=1.5)),
+        good=(resident(failWhen="Share", share=0.01),),
+    ),
+    Example(
+        "must be at least 10ms and at most 1h",
+        "spec.resident.interval",
+        bad=(resident(interval="9ms"), resident(interval="61m")),
+        good=(resident(interval="10ms"), resident(interval="1h")),
+    ),
+    Example(
+        "must be at least 1ms and at most 1m",
+        "spec.resident.timeout",
+        bad=(resident(timeout="0ms"), resident(timeout="61s")),
+        good=(resident(timeout="1ms"), resident(timeout="1m")),
+    ),
+    Example(
+        "list targets in static, have them found by discover, or leave targets out for one target that is told by "
+        "spec.params",
+        "spec.resident.targets",
+        bad=(targets(), targets(static=[])),
+        good=(targets(static=STATIC), targets(discover=[{"kind": "Service"}])),
+    ),
+    Example(
+        "names of a target's labels are those of Prometheus: letters, digits and '_', no digit first",
+        "spec.resident.targets.static[0].labels",
+        bad=(targets(static=[{"name": "a", "labels": {"a-b": "c"}}]),),
+        good=(targets(static=[{"name": "a", "labels": {"a_b": "c", "_d1": ""}}]),),
+    ),
+    Example(
+        "nodes are in no namespace: leave namespaces out",
+        "spec.resident.targets.discover[0].namespaces",
+        bad=(targets(discover=[{"kind": "Node", "namespaces": ["a"]}]),),
+        good=(targets(discover=[{"kind": "Node"}, {"kind": "Pod", "namespaces": ["a", "*"]}]),),
+    ),
+    Example(
+        "an Ingress is reached at 443 for hosts with TLS, else at 80: leave port out",
+        "spec.resident.targets.discover[0].port",
+        bad=(targets(discover=[{"kind": "Ingress", "port": 80}]),),
+        good=(targets(discover=[{"kind": "Ingress"}, {"kind": "Service", "port": "http"}]),),
+    ),
+    Example(
+        "not a port: write a number from 1 to 65535, or a port's name such as http",
+        "spec.resident.targets.discover[0].port",
+        bad=tuple(targets(discover=[{"kind": "Pod", "port": port}]) for port in (0, 65536, "65536", "0", "Http", "")),
+        good=tuple(targets(discover=[{"kind": "Pod", "port": port}]) for port in (65535, "8080", "http-2", "9p")),
+    ),
+    Example(
+        "ports of a node have no names: write the port as a number",
+        "spec.resident.targets.discover[0].port",
+        bad=(targets(discover=[{"kind": "Node", "port": "kubelet"}]),),
+        good=(targets(discover=[{"kind": "Node", "port": 10250}, {"kind": "Node", "port": "10250"}]),),
     ),
     Example(
         "jitter must be shorter than every",
@@ -183,7 +279,8 @@ EXAMPLES = (
         ),
     ),
     Example(
-        "mode Periodic needs a schedule, and mode OnDemand has none: add spec.schedule, or set mode to OnDemand",
+        "mode Periodic needs a schedule, and the other modes have none: add spec.schedule, or set mode to OnDemand or "
+        "Resident",
         "spec.schedule",
         bad=(
             _object("ProbeConfig", "example", {"templateRef": {"name": "t"}}),

@@ -55,7 +55,7 @@ def test_ours(body: Body, expected: bool) -> None:
             "with a letter or digit first and last"),
         ),
         (config(evry="5s"), ("spec.evry: there is no such field; known here: concurrency, deliveryFailure, history, "
-         "maintenance, mode, params, podOverrides, retries, schedule, severity, "
+         "maintenance, mode, params, podOverrides, resident, retries, schedule, severity, "
          "suspend, targets, templateRef, thresholds, timeout")),
         (config(time_out="5s"), "spec.time_out: there is no such field; did you mean timeout?"),
         (

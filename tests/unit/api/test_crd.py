@@ -81,4 +81,4 @@ def test_conditions_are_keyed_by_type() -> None:
 def test_columns_say_more_where_there_is_more_to_say() -> None:
     columns = custom_resource_definition(KINDS[1], KINDS[1].crd)["spec"]["versions"][0]["additionalPrinterColumns"]
     assert {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"} in columns
-    assert [column["name"] for column in columns if column.get("priority")] == ["Reason"]
+    assert [column["name"] for column in columns if column.get("priority")] == ["Interval", "Reason"]

@@ -24,6 +24,16 @@ from kubeprobe.api.config import History, ProbeConfig, ProbeConfigSpec, ProbeCon
 from kubeprobe.api.duration import Duration
 from kubeprobe.api.meta import ObjectMeta, OwnerReference
 from kubeprobe.api.pod import EnvSource, EnvVar, KeyRef, PodOverrides, Resources, Toleration
+from kubeprobe.api.resident import (
+    EVERY_NAMESPACE,
+    MOST_TARGETS,
+    Discover,
+    DiscoverKind,
+    FailWhen,
+    Resident,
+    ResidentTargets,
+    StaticTarget,
+)
 from kubeprobe.api.resource import Column, Crd
 from kubeprobe.api.result import (
     Consecutive,
@@ -63,8 +73,10 @@ TEMPLATES, CONFIGS, RUNS, RESULTS = (kind.crd.plural for kind in KINDS)
 __all__ = [
     "API_VERSION",
     "CONFIGS",
+    "EVERY_NAMESPACE",
     "GROUP",
     "KINDS",
+    "MOST_TARGETS",
     "RESULTS",
     "RUNS",
     "TEMPLATES",
@@ -79,10 +91,13 @@ __all__ = [
     "CountedSweep",
     "Crd",
     "DeliveryFailure",
+    "Discover",
+    "DiscoverKind",
     "Duration",
     "EachNode",
     "EnvSource",
     "EnvVar",
+    "FailWhen",
     "FailingTarget",
     "History",
     "KeyRef",
@@ -112,6 +127,8 @@ __all__ = [
     "ProbeTemplate",
     "ProbeTemplateSpec",
     "ProbeTemplateStatus",
+    "Resident",
+    "ResidentTargets",
     "Resources",
     "ResultTargets",
     "Retries",
@@ -126,6 +143,7 @@ __all__ = [
     "SlotsSince",
     "Source",
     "Stage",
+    "StaticTarget",
     "StepSeconds",
     "Targets",
     "Thresholds",

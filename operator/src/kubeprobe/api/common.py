@@ -28,9 +28,10 @@ class Phase(enum.StrEnum):
 
 
 class Mode(enum.StrEnum):
-    """How a config's runs come about."""
+    """How a config's probing comes about."""
 
     PERIODIC = "Periodic"
+    RESIDENT = "Resident"
     ON_DEMAND = "OnDemand"
 
 

@@ -18,6 +18,7 @@ from kubeprobe.api.common import (
 from kubeprobe.api.duration import Duration, between
 from kubeprobe.api.meta import ObjectMeta
 from kubeprobe.api.pod import PodOverrides
+from kubeprobe.api.resident import Resident
 from kubeprobe.api.resource import Column, Crd
 from kubeprobe.api.rules import Rule
 from kubeprobe.api.schedule import MaintenanceWindow, Retries, Schedule
@@ -57,9 +58,23 @@ class ProbeConfigSpec(ApiModel):
         Rule(
             cel="(self.mode == 'Periodic') == has(self.schedule)",
             check=lambda self: (self.mode is Mode.PERIODIC) == (self.schedule is not None),
-            message="mode Periodic needs a schedule, and mode OnDemand has none: "
-            "add spec.schedule, or set mode to OnDemand",
+            message="mode Periodic needs a schedule, and the other modes have none: "
+            "add spec.schedule, or set mode to OnDemand or Resident",
             field="schedule",
+        ),
+        Rule(
+            cel="(self.mode == 'Resident') == has(self.resident)",
+            check=lambda self: (self.mode is Mode.RESIDENT) == (self.resident is not None),
+            message="mode Resident needs spec.resident, and only it: add spec.resident with an interval, or set mode "
+            "to Periodic or OnDemand",
+            field="resident",
+        ),
+        Rule(
+            cel="self.mode != 'Resident' || !has(self.targets)",
+            check=lambda self: self.mode is not Mode.RESIDENT or self.targets is None,
+            message="spec.targets is for sweeps: a resident prober has resident.targets, and resident.eachNode for one "
+            "on each node",
+            field="targets",
         ),
     )
 
@@ -71,10 +86,16 @@ class ProbeConfigSpec(ApiModel):
     )
     mode: Mode = Field(
         Mode.PERIODIC,
-        description="Periodic (the default): run on spec.schedule. OnDemand: run only when somebody creates a "
-        "ProbeRun, as 'kubeprobe run' does.",
+        description="Periodic (the default): run on spec.schedule. Resident: a prober stays and probes all the time, "
+        "as spec.resident says. OnDemand: run only when somebody creates a ProbeRun, as 'kubeprobe run' does.",
     )
     schedule: Schedule | None = Field(None, description="When runs are due; needed with mode Periodic, and only there.")
+    resident: Resident | None = Field(
+        None,
+        description="How a prober that stays does its work; needed with mode Resident, and only there. Of this spec's "
+        "other fields, schedule, targets, timeout, thresholds, retries, concurrency, deliveryFailure and history are "
+        "about runs, which such a config has none of.",
+    )
     targets: Targets | None = Field(
         None, description="What the probe is repeated for, such as each node; a run is one pod anywhere if absent."
     )
@@ -126,7 +147,8 @@ class ProbeConfigStatus(ApiModel):
     conditions: tuple[Condition, ...] = Field(
         (),
         **described(
-            "Ready: whether runs can be started, and if not, what to change.",
+            "Ready: whether runs can be started, or a prober kept, and if not, what to change. In mode Resident also "
+            "Available: whether the prober runs; TargetsFound: whether all that was found is probed.",
             list_type="map",
             list_map_keys=["type"],
         ),
@@ -144,6 +166,7 @@ class ProbeConfig(ApiModel):
             Column("Mode", ".spec.mode"),
             Column("Template", ".spec.templateRef.name"),
             Column("Schedule", ".spec.schedule['every','cron']"),
+            Column("Interval", ".spec.resident.interval", priority=1),
             Column("Suspend", ".spec.suspend", "boolean"),
             Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
             Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', priority=1),

@@ -74,9 +74,10 @@ class ProbeTemplateSpec(ApiModel):
     modes: tuple[Mode, ...] = Field(
         (Mode.PERIODIC, Mode.ON_DEMAND),
         min_length=1,
-        max_length=2,
+        max_length=3,
         **described(
-            "Modes that configs may use: Periodic (on a schedule) and OnDemand (when asked for); both by default.",
+            "Modes that configs may use: Periodic (on a schedule), OnDemand (when asked for) and Resident (a prober "
+            "that stays, for probes made for it); the first two by default.",
             list_type="set",
         ),
     )
@@ -107,6 +108,11 @@ class ProbeTemplateSpec(ApiModel):
     allowed_namespaces: LabelSelector = Field(
         default_factory=LabelSelector,
         description="Namespaces, by their labels, whose configs and runs may use this template; absent or empty: all.",
+    )
+    discover_namespaces: LabelSelector | None = Field(
+        None,
+        description="Namespaces, by their labels, in which resident probers may find targets, besides the config's "
+        "own; an empty selector: in all; absent (the default): in no other.",
     )
     volumes: Volumes = Field((), **described("Volumes of the probe's pod, besides its own /tmp.", **BY_NAME))
     volume_mounts: VolumeMounts = Field((), **described("Where the probe sees the volumes.", **BY_PATH))
