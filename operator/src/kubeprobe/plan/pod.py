@@ -90,15 +90,28 @@ def owner(run: ProbeRun) -> dict[str, Any]:
 
 
 def _pod_spec(run: ProbeRun, work: Work, site: Site, deadline: datetime, place: Place | None) -> dict[str, Any]:
+    spec = {
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": math.ceil(work.timeout_seconds + KILL_MARGIN_SECONDS),
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        **restricted_spec(work, probe_container(work, [*_environment(run, work, site, deadline)])),
+    }
+    node = place.node if place is not None else run.spec.node
+    if node:
+        spec["affinity"] = {"nodeAffinity": _only_on(node)}
+        tolerated = [{"key": key, "operator": "Exists"} for key in TOLERATED_TAINTS]
+        spec["tolerations"] = [*spec.get("tolerations", ()), *tolerated]
+    return spec
+
+
+def restricted_spec(work: Work, container: dict[str, Any]) -> dict[str, Any]:
+    """What the pods of all probes are like, whether they run once or stay: the rest of their spec is their own."""
     template, overrides = work.template.spec, work.overrides
     account = overrides.service_account_name or template.service_account_name
     spec: dict[str, Any] = {
-        "restartPolicy": "Never",
         "enableServiceLinks": False,
         "serviceAccountName": account or DEFAULT_ACCOUNT,
         "automountServiceAccountToken": bool(account),
-        "activeDeadlineSeconds": math.ceil(work.timeout_seconds + KILL_MARGIN_SECONDS),
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER_ID,
@@ -106,7 +119,7 @@ def _pod_spec(run: ProbeRun, work: Work, site: Site, deadline: datetime, place: 
             "fsGroup": USER_ID,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(run, work, site, deadline)],
+        "containers": [container],
         "volumes": [
             _token_volume(),
             {"name": "tmp", "emptyDir": {}},
@@ -116,13 +129,8 @@ def _pod_spec(run: ProbeRun, work: Work, site: Site, deadline: datetime, place: 
     }
     if overrides.node_selector:
         spec["nodeSelector"] = dict(overrides.node_selector)
-    tolerations = _dump(overrides.tolerations)
-    node = place.node if place is not None else run.spec.node
-    if node:
-        spec["affinity"] = {"nodeAffinity": _only_on(node)}
-        tolerations += [{"key": key, "operator": "Exists"} for key in TOLERATED_TAINTS]
-    if tolerations:
-        spec["tolerations"] = tolerations
+    if overrides.tolerations:
+        spec["tolerations"] = _dump(overrides.tolerations)
     return spec
 
 
@@ -132,14 +140,19 @@ def _only_on(node: str) -> dict[str, Any]:
     return {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchFields": [field]}]}}
 
 
-def _container(run: ProbeRun, work: Work, site: Site, deadline: datetime) -> dict[str, Any]:
+def probe_container(work: Work, environment: list[dict[str, Any]]) -> dict[str, Any]:
+    """The container of a probe.
+
+    Args:
+        environment: what kubeprobe tells it, before what template and config add.
+    """
     template, overrides = work.template.spec, work.overrides
     resources = overrides.resources or template.resources
     container: dict[str, Any] = {
         "name": CONTAINER,
         "image": template.image,
         "imagePullPolicy": template.image_pull_policy,
-        "env": [*_environment(run, work, site, deadline), *_dump(template.env), *_dump(overrides.env)],
+        "env": [*environment, *_dump(template.env), *_dump(overrides.env)],
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -164,14 +177,22 @@ def _container(run: ProbeRun, work: Work, site: Site, deadline: datetime) -> dic
 
 def _environment(run: ProbeRun, work: Work, site: Site, deadline: datetime) -> Iterator[dict[str, Any]]:
     known = {
-        wire.ENV_URL: site.intake_url,
-        wire.ENV_TOKEN_FILE: f"{TOKEN_DIRECTORY}/token",
         wire.ENV_RUN: run.metadata.name,
         wire.ENV_RUN_UID: run.metadata.uid,
-        wire.ENV_CONFIG: work.config_name,
-        wire.ENV_NAMESPACE: run.metadata.namespace,
         wire.ENV_DEADLINE: deadline.isoformat(),
         wire.ENV_PARAMS: _literal(json.dumps(work.params, separators=(",", ":"))),
+    }
+    yield from ({"name": name, "value": value} for name, value in known.items())
+    yield from common_environment(work, site, run.metadata.namespace)
+
+
+def common_environment(work: Work, site: Site, namespace: str) -> Iterator[dict[str, Any]]:
+    """The variables of all probes: where they are, whom to tell, and their scalar parameters."""
+    known = {
+        wire.ENV_URL: site.intake_url,
+        wire.ENV_TOKEN_FILE: f"{TOKEN_DIRECTORY}/token",
+        wire.ENV_CONFIG: work.config_name,
+        wire.ENV_NAMESPACE: namespace,
     }
     yield from ({"name": name, "value": value} for name, value in known.items())
     yield {"name": wire.ENV_NODE, "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}

@@ -68,7 +68,7 @@ def of_config(
         return _mode_mistake(spec.mode, found)
     if (mistake := time_mistake(spec)) is not None:
         return mistake
-    params = _params(found, spec.params)
+    params = _shared_params(found, spec) if _has_targets(spec) else _params(found, spec.params)
     if isinstance(params, Mistake):
         return params
     return Work(
@@ -96,7 +96,7 @@ def of_run(
                 f"spec.configRef.name: there is no ProbeConfig {spec.config_ref.name!r} in namespace "
                 f"{run.metadata.namespace!r}; create it, or name one that 'kubectl get probeconfigs' lists",
             )
-        return of_config(config, template, namespace_labels)
+        return _resident_mistake(config) or of_config(config, template, namespace_labels)
     assert spec.template_ref is not None
     found = _usable(spec.template_ref.name, template, run.metadata.namespace, namespace_labels, "spec.templateRef")
     if isinstance(found, Mistake):
@@ -161,6 +161,25 @@ def _mode_mistake(mode: Mode, template: ProbeTemplate) -> Mistake:
         "ModeNotAllowed",
         f"spec.mode: ProbeTemplate {template.metadata.name!r} does not run in mode {mode}; it allows {allowed}",
     )
+
+
+def _resident_mistake(config: ProbeConfig) -> Mistake | None:
+    if config.spec.mode is not Mode.RESIDENT:
+        return None
+    return Mistake(
+        "ModeNotAllowed",
+        f"spec.configRef.name: ProbeConfig {config.metadata.name!r} is in mode Resident: its prober probes all the time, "
+        "and it has no runs; read its ProbeResult instead",
+    )
+
+
+def _has_targets(spec: ProbeConfigSpec) -> bool:
+    return spec.resident is not None and spec.resident.targets is not None
+
+
+def _shared_params(template: ProbeTemplate, spec: ProbeConfigSpec) -> Mapping[str, Any]:
+    """What all targets of a resident prober share; each is checked together with its own, by which it is complete."""
+    return check_params(dict(template.spec.params), dict(spec.params)).values
 
 
 def _params(template: ProbeTemplate, params: Mapping[str, Any]) -> Mapping[str, Any] | Mistake:
