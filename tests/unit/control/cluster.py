@@ -65,6 +65,13 @@ class Cluster:
         key = (resource.plural, namespace or "", name)
         return self._put(key, _merged(self._known(key), body))
 
+    async def apply(self, resource: Resource, namespace: str, name: str, body: Object, *, force: bool) -> Object:
+        key = (resource.plural, namespace, name)
+        if key not in self.objects:
+            return await self.create(resource, namespace, body)
+        await self._write("apply", resource)
+        return self._put(key, _merged(self._known(key), body))
+
     async def delete(
         self, resource: Resource, namespace: str | None, name: str, *, uid: str, grace_seconds: int | None = None
     ) -> None:

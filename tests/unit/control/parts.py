@@ -12,11 +12,13 @@ from kubeprobe.control.budget import Budget
 from kubeprobe.control.budget_metrics import BudgetMetrics
 from kubeprobe.control.config import ConfigReconciler
 from kubeprobe.control.context import Context, Work
+from kubeprobe.control.discovery import Discovery
 from kubeprobe.control.events import Recorder
 from kubeprobe.control.metrics import Metrics
 from kubeprobe.control.nodes import NodeWatch
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.reports import ReportSink
+from kubeprobe.control.resident import ResidentReconciler
 from kubeprobe.control.result import ResultReconciler
 from kubeprobe.control.run import RunReconciler
 from kubeprobe.control.tidy import Tidier
@@ -54,6 +56,11 @@ def make_nodes(context: Context) -> NodeWatch:
 
 def make_results(context: Context) -> ResultReconciler:
     return ResultReconciler(context, make_nodes(context))
+
+
+def make_residents(context: Context) -> ResidentReconciler:
+    api: Any = context.api
+    return ResidentReconciler(context, Discovery(api, context, lambda: 0.0))
 
 
 def make_configs(context: Context, results: ResultReconciler | None = None) -> ConfigReconciler:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.unit.control.parts import make_context, make_nodes, make_runs
+from tests.unit.control.parts import make_context, make_nodes, make_residents, make_runs
 from tests.unit.plan.builders import NAMESPACE, at, config, run
 
 from kubeprobe.control.context import Context, Work
@@ -18,7 +18,7 @@ def watching() -> tuple[Context, Watcher]:
     queue: WorkQueue[Work] = WorkQueue(lambda: 0.0)
     context = make_context(api, lambda: at(10), queue)
     runs = make_runs(context)
-    return context, Watcher(context, runs, WaveReconciler(context, runs, make_nodes(context)))
+    return context, Watcher(context, runs, WaveReconciler(context, runs, make_nodes(context)), make_residents(context))
 
 
 def namespace(version: int, **labels: str) -> dict[str, Any]:
@@ -39,4 +39,14 @@ def test_all_kinds_tell_what_is_in_view() -> None:
     context.views.runs.put(run("main-1", metadata={"resourceVersion": "7"}))
     held = {feed.resource.plural: [*feed.held()] for feed in watcher.feeds()}
     assert [(one.key, one.version) for one in held["proberuns"]] == [((NAMESPACE, "main-1"), 7)]
-    assert set(held) == {"namespaces", "probetemplates", "probeconfigs", "proberuns", "proberesults", "pods"}
+    assert set(held) == {
+        "namespaces",
+        "probetemplates",
+        "probeconfigs",
+        "proberuns",
+        "proberesults",
+        "pods",
+        "configmaps",
+        "deployments",
+        "daemonsets",
+    }

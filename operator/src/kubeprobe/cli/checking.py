@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kubeprobe.api import LabelSelector, ProbeConfig, ProbeRun, ProbeTemplate
 from kubeprobe.api.check import Kind, check_object, is_ours
 from kubeprobe.cli.manifests import Document
+from kubeprobe.plan.found import listed_mistakes
 from kubeprobe.plan.params import schema_errors
 from kubeprobe.plan.resolve import Mistake, of_config, of_run, time_mistake
 
@@ -66,3 +67,5 @@ def _against(model: ProbeConfig | ProbeRun, template: ProbeTemplate) -> Iterator
     found = of_config(model, usable, None) if isinstance(model, ProbeConfig) else of_run(model, None, usable, None)
     if isinstance(found, Mistake):
         yield found.message
+    elif isinstance(model, ProbeConfig) and model.spec.resident is not None:
+        yield from (mistake.message for mistake in listed_mistakes(model, usable))

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from kubeprobe.api import API_VERSION, Phase, ProbeConfig, ProbeRun, TriggerKind, Verdict
+from kubeprobe.api import API_VERSION, Mode, Phase, ProbeConfig, ProbeRun, TriggerKind, Verdict
 from kubeprobe.kube.client import Client, connect
 from kubeprobe.kube.port import CONFIGS, PODS, RUNS, ApiError
 from kubeprobe.plan.pod_view import PodView, read_pod
@@ -42,7 +42,7 @@ def run(
     ] = None,
     context: Annotated[str | None, typer.Option(help="The kubeconfig's context.")] = None,
 ) -> None:
-    """Run a ProbeConfig now, whatever its mode and schedule."""
+    """Run a ProbeConfig of mode Periodic or OnDemand now, whatever its schedule."""
     try:
         code = asyncio.run(_run(name, namespace, wait, timeout_seconds, kubeconfig, context))
     except ApiError as error:
@@ -59,6 +59,13 @@ async def _run(
 ) -> int:
     async with await connect(kubeconfig, context) as api:
         config = ProbeConfig.model_validate(await api.get(CONFIGS, namespace, name))
+        if config.spec.mode is Mode.RESIDENT:
+            typer.echo(
+                f"kubeprobe run: ProbeConfig {name} is in mode Resident, its prober probes all the time: "
+                f"kubectl -n {namespace} get proberesult {name}",
+                err=True,
+            )
+            return USAGE
         created = await start(api, config)
         if not wait:
             typer.echo(f"proberun.kubeprobe.io/{created.metadata.name} created")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kubeprobe.api import ProbeConfig, ProbeResultStatus, ProbeRun
+from kubeprobe.api import Mode, ProbeConfig, ProbeResultStatus, ProbeRun
 from kubeprobe.control.again import look_again_after
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.tidy import Tidier
@@ -13,6 +13,7 @@ from kubeprobe.kube.port import CONFIGS, RUNS, ApiError, Object
 from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.config import ConfigPlan, ConfigSeen, plan_config
 from kubeprobe.plan.due import Due
+from kubeprobe.plan.resident import AVAILABLE
 
 
 class ConfigReconciler:
@@ -39,6 +40,8 @@ class ConfigReconciler:
         # First, for what is written next may have to wait; and the run before the status, since it is more urgent.
         self._ctx.wake(Kind.CONFIG, key, plan.wake_at)
         self._ctx.queue.add((Kind.RESULT, key))
+        if config.spec.mode is Mode.RESIDENT or self._has_prober(config):
+            self._ctx.queue.add((Kind.RESIDENT, key))
         try:
             await self._start(config, plan.due)
         except ApiError as error:
@@ -46,6 +49,12 @@ class ConfigReconciler:
             await self._tell(config, plan)
             raise
         await self._tell(config, plan)
+
+    def _has_prober(self, config: ProbeConfig) -> bool:
+        """Whether there is something left of a time in which it was in mode Resident."""
+        key = (config.metadata.namespace, config.metadata.name)
+        told = any(one.type == AVAILABLE for one in config.status.conditions)
+        return told or any(view.group(key) for view in self._ctx.views.owned.values())
 
     def _gather(self, config: ProbeConfig) -> ConfigSeen:
         views, meta = self._ctx.views, config.metadata

@@ -26,6 +26,7 @@ class Kind(enum.StrEnum):
     CONFIG = "config"
     RUN = "run"
     RESULT = "result"
+    RESIDENT = "resident"
 
 
 Work = tuple[Kind, Key]

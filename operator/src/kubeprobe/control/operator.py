@@ -19,6 +19,7 @@ from kubeprobe.control.budget import Budget, Deferred
 from kubeprobe.control.budget_metrics import BudgetMetrics
 from kubeprobe.control.config import ConfigReconciler
 from kubeprobe.control.context import Context, Kind, Work
+from kubeprobe.control.discovery import Discovery
 from kubeprobe.control.events import Recorder
 from kubeprobe.control.health import OperatorHealth, Sync
 from kubeprobe.control.lag import Gauges, LagMonitor
@@ -29,6 +30,7 @@ from kubeprobe.control.metrics import Metrics
 from kubeprobe.control.nodes import NodeWatch
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.reports import ReportSink
+from kubeprobe.control.resident import ResidentReconciler
 from kubeprobe.control.result import ResultReconciler
 from kubeprobe.control.run import RunReconciler
 from kubeprobe.control.sweep import SweepReconciler
@@ -40,7 +42,7 @@ from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.control.writer import Writer
 from kubeprobe.intake.server import Intake, IntakeDeps, serve
 from kubeprobe.kube.fence import Fence, NotLeadingError
-from kubeprobe.kube.port import CONFIGS, LEASES, PODS, RESULTS, RUNS, TEMPLATES, ApiError, ObservedApi
+from kubeprobe.kube.port import CONFIGS, DAEMON_SETS, LEASES, PODS, RESULTS, RUNS, TEMPLATES, ApiError, ObservedApi
 from kubeprobe.kube.reflector import Reflector
 from kubeprobe.kube.tokens import ClusterKeys
 from kubeprobe.plan.budget import Limits
@@ -129,11 +131,14 @@ class Operator:
         self._results = ResultReconciler(self._context, self._nodes)
         configs = ConfigReconciler(self._context, self._tidier, self._results.latest)
         templates = TemplateReconciler(self._context)
+        self._discovery = Discovery(api, self._context, time.monotonic)
+        self._residents = ResidentReconciler(self._context, self._discovery)
         self._reconcile = {
             Kind.TEMPLATE: templates.reconcile,
             Kind.CONFIG: configs.reconcile,
             Kind.RUN: sweeps.reconcile,
             Kind.RESULT: self._results.reconcile,
+            Kind.RESIDENT: self._residents.reconcile,
         }
         self._failures: Counter[Work] = Counter()
 
@@ -152,14 +157,15 @@ class Operator:
     async def _lead(self, stop: asyncio.Event) -> None:
         """All that writes, from what is written and from nothing that this process remembers, until `stop` is set."""
         self._context.metrics.leader_transitions.inc()
-        for part in (self._runs, self._waves, self._results, self._tidier, self._budget):
+        parts = (self._runs, self._waves, self._results, self._residents, self._discovery, self._tidier, self._budget)
+        for part in parts:
             part.reset()
         self._failures.clear()
         self._context.queue.open()
         self._wake_all()
         if self._badge is not None:
             self._badge.look()
-        beside = (self._tidier.run(), self._leftovers.run(), self._context.recorder.run())
+        beside = (self._tidier.run(), self._leftovers.run(), self._context.recorder.run(), self._discovery.run())
         async with _running(*beside, *(self._work() for _ in range(WORKERS))):
             await stop.wait()
         with contextlib.suppress(ApiError, TimeoutError):
@@ -191,7 +197,7 @@ class Operator:
 
     async def _check_access(self) -> None:
         """A watch would retry a refusal for ever; a person wants to know now."""
-        for resource in (TEMPLATES, CONFIGS, RUNS, RESULTS, PODS):
+        for resource in (TEMPLATES, CONFIGS, RUNS, RESULTS, PODS, DAEMON_SETS):
             try:
                 await self._api.raw(f"{resource.path(None)}?limit=1")
             except ApiError as error:
@@ -209,7 +215,7 @@ class Operator:
 
     async def _watch(self) -> None:
         """Follow everything; decisions begin when all that is there has been seen once."""
-        watched = Watcher(self._context, self._runs, self._waves).feeds()
+        watched = Watcher(self._context, self._runs, self._waves, self._residents).feeds()
         feeds = (*watched, *self._leftovers.feeds(), *([self._badge.feed()] if self._badge else []))
         self._watches[:] = [Reflector(self._api, feed, time.monotonic) for feed in feeds]
         async with _running(self._nodes.run(), *(reflector.run() for reflector in self._watches)):

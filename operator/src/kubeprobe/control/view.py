@@ -18,6 +18,7 @@ from kubeprobe.api import ProbeConfig, ProbeResultStatus, ProbeRun, ProbeTemplat
 from kubeprobe.kube.port import Object
 from kubeprobe.kube.reflector import Held
 from kubeprobe.plan.nodes import Node
+from kubeprobe.plan.owned import Owned, OwnedKind
 from kubeprobe.plan.pod_view import PodView
 from kubeprobe.plan.standing import MAINTENANCE
 
@@ -172,6 +173,8 @@ class Views:
         self.results: View[ResultView] = View(_flat_ident)
         self.pods: View[PodView] = View(_flat_ident)
         self.nodes: View[Node] = View(lambda one: Held(("", one.name), one.uid, one.resource_version))
+        self.owned: dict[OwnedKind, View[Owned]] = {kind: View(_flat_ident, _prober_of) for kind in OwnedKind}
+        """What resident probers are made of, grouped by their config."""
         self.namespaces: View[NamespaceView] = View(lambda one: Held(("", one.name), one.uid, one.resource_version))
 
     def namespace_labels(self, name: str) -> dict[str, str] | None:
@@ -184,7 +187,11 @@ def _config_of(run: ProbeRun) -> Key | None:
     return (run.metadata.namespace, run.spec.config_ref.name) if run.spec.config_ref else None
 
 
-def _flat_ident(one: ResultView | PodView) -> Held:
+def _prober_of(one: Owned) -> Key:
+    return (one.namespace, one.config)
+
+
+def _flat_ident(one: ResultView | PodView | Owned) -> Held:
     return Held((one.namespace, one.name), one.uid, one.resource_version)
 
 

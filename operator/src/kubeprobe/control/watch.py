@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 from kubeprobe.api import Phase, ProbeConfig, ProbeRun, ProbeTemplate
 from kubeprobe.control.context import Context, Kind
+from kubeprobe.control.resident import RESOURCES as PROBER_RESOURCES
+from kubeprobe.control.resident import ResidentReconciler
 from kubeprobe.control.run import RunReconciler
 from kubeprobe.control.view import Key, read_namespace, read_result
 from kubeprobe.control.wave import WaveReconciler
-from kubeprobe.kube.port import CONFIGS, NAMESPACES, PODS, RESULTS, RUNS, TEMPLATES, Object
+from kubeprobe.kube.port import CONFIGS, NAMESPACES, PODS, RESULTS, RUNS, TEMPLATES, Object, Resource
 from kubeprobe.kube.reflector import Feed
+from kubeprobe.plan.found import LABEL_RESIDENT, wanted_kinds
+from kubeprobe.plan.owned import OwnedKind, read_owned
 from kubeprobe.plan.pod_view import read_pod
 from probe_sdk.wire import LABEL_RUN
 
@@ -27,11 +31,14 @@ class KindSink:
 class Watcher:
     """Puts what was seen into the views, and what follows from it into the queue."""
 
-    def __init__(self, context: Context, runs: RunReconciler, waves: WaveReconciler) -> None:
+    def __init__(
+        self, context: Context, runs: RunReconciler, waves: WaveReconciler, residents: ResidentReconciler
+    ) -> None:
         self._ctx = context
         self._views = context.views
         self._runs = runs
         self._waves = waves
+        self._residents = residents
 
     def feeds(self) -> tuple[Feed, ...]:
         """All that the operator watches: its own kinds, the probes' pods, and namespaces for their labels."""
@@ -43,7 +50,26 @@ class Watcher:
             Feed(RUNS, KindSink(self.run, self.run_gone), held=views.runs.held),
             Feed(RESULTS, KindSink(self.result, self.result_gone), held=views.results.held),
             Feed(PODS, KindSink(self.pod, self.pod_gone), label_selector=LABEL_RUN, held=views.pods.held),
+            *(self._probers(kind, resource) for kind, resource in PROBER_RESOURCES.items()),
         )
+
+    def _probers(self, kind: OwnedKind, resource: Resource) -> Feed:
+        """What resident probers are made of: whoever changes it, their configs have it put right."""
+        view = self._views.owned[kind]
+
+        def observe(body: Object) -> None:
+            owned = read_owned(kind, body)
+            if view.put(owned):
+                self._add(Kind.RESIDENT, (owned.namespace, owned.config))
+
+        def forget(key: Key, uid: str) -> None:
+            owned = view.get(key)
+            view.drop(key, uid)
+            if owned is not None:
+                self._residents.forget(uid)
+                self._add(Kind.RESIDENT, (owned.namespace, owned.config))
+
+        return Feed(resource, KindSink(observe, forget), label_selector=LABEL_RESIDENT, held=view.held)
 
     def template(self, body: Object) -> None:
         """A template changes what its configs' next runs do."""
@@ -67,6 +93,7 @@ class Watcher:
         """Its runs go with it by ownership; nothing is planned for it any more."""
         self._views.configs.drop(key, uid)
         self._ctx.queue.forget((Kind.CONFIG, key))
+        self._add(Kind.RESIDENT, key)
         self._add(Kind.RESULT, key)
 
     def run(self, body: Object) -> None:
@@ -122,6 +149,8 @@ class Watcher:
             for config in self._views.configs:
                 if config.metadata.namespace == seen.name:
                     self._add(Kind.CONFIG, (seen.name, config.metadata.name))
+                elif wanted_kinds(config):  # its targets may be looked for there now, or not any more
+                    self._add(Kind.RESIDENT, (config.metadata.namespace, config.metadata.name))
 
     def namespace_gone(self, key: Key, uid: str) -> None:
         """All in it is gone too, and told by its own events."""

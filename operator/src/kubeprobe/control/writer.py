@@ -39,6 +39,13 @@ class Writer:
         async with self._budget.write(priority):
             return await self._api.merge_patch(resource, namespace, name, body, subresource=subresource)
 
+    async def apply(
+        self, priority: Priority, resource: Resource, namespace: str, name: str, body: Object, *, force: bool
+    ) -> Object:
+        """See `Api.apply`."""
+        async with self._budget.write(priority):
+            return await self._api.apply(resource, namespace, name, body, force=force)
+
     async def delete(
         self,
         priority: Priority,

@@ -27,6 +27,8 @@ JSON_PATCH = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 ANY_JSON = "application/json, */*;q=0.5"
 """The key set of tokens has a media type of its own."""
+APPLY_PATCH = "application/apply-patch+yaml"
+FIELD_MANAGER = "kubeprobe"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -149,6 +151,12 @@ class Client:
         """See `Api.merge_patch`."""
         path = resource.path(namespace, name, subresource)
         return await self._request("PATCH", path, body=body, content_type=MERGE_PATCH)
+
+    async def apply(self, resource: Resource, namespace: str, name: str, body: Object, *, force: bool) -> Object:
+        """See `Api.apply`."""
+        query = {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"}
+        path = resource.path(namespace, name)
+        return await self._request("PATCH", path, query=query, body=body, content_type=APPLY_PATCH)
 
     async def delete(
         self, resource: Resource, namespace: str | None, name: str, *, uid: str, grace_seconds: int | None = None

@@ -105,6 +105,11 @@ class Fence:
         async with self._passing():
             return await self._api.merge_patch(resource, namespace, name, body, subresource=subresource)
 
+    async def apply(self, resource: Resource, namespace: str, name: str, body: Object, *, force: bool) -> Object:
+        """See `Api.apply`."""
+        async with self._passing():
+            return await self._api.apply(resource, namespace, name, body, force=force)
+
     async def delete(
         self, resource: Resource, namespace: str | None, name: str, *, uid: str, grace_seconds: int | None = None
     ) -> None:

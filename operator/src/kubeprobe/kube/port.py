@@ -48,6 +48,9 @@ SERVICES = Resource("", "v1", "services")
 EVENTS = Resource("", "v1", "events")
 CONFIGMAPS = Resource("", "v1", "configmaps")
 DEPLOYMENTS = Resource("apps", "v1", "deployments")
+DAEMON_SETS = Resource("apps", "v1", "daemonsets")
+ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
+INGRESSES = Resource("networking.k8s.io", "v1", "ingresses")
 LEASES = Resource("coordination.k8s.io", "v1", "leases")
 
 
@@ -129,6 +132,14 @@ class Api(Reader, Protocol):
         self, resource: Resource, namespace: str | None, name: str, body: Object, *, subresource: str | None = None
     ) -> Object:
         """JSON merge patch (RFC 7386): null deletes a field, lists are replaced whole."""
+        ...
+
+    async def apply(self, resource: Resource, namespace: str, name: str, body: Object, *, force: bool) -> Object:
+        """Server-side apply as the one field manager of kubeprobe: what it said before and says no more is removed.
+
+        With a `metadata.uid` it applies to just that object. Without force, what another manager says otherwise is a
+        conflict.
+        """
         ...
 
     async def delete(

@@ -114,6 +114,14 @@ def find_targets(config: ProbeConfig, template: ProbeTemplate, around: Surroundi
     )
 
 
+def listed_mistakes(config: ProbeConfig, template: ProbeTemplate) -> tuple[Mistake, ...]:
+    """What is wrong with the targets that a config writes down, as far as that can be told without a cluster."""
+    read = _Reading(config, template, Surroundings())
+    read.listed()
+    mistake = read.mistake()
+    return (mistake,) if mistake is not None else ()
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     """A target that an entry found, before its parameters are looked at."""
@@ -183,7 +191,7 @@ class _Reading:
             return None
         shown = "; ".join(self._wrong[:MOST_SHOWN])
         more = f"; and {len(self._wrong) - MOST_SHOWN} more" if len(self._wrong) > MOST_SHOWN else ""
-        return Mistake("InvalidTargets", cut(f"{len(self._wrong)} targets are left out: {shown}{more}"))
+        return Mistake("InvalidTargets", cut(f"{len(self._wrong)} left out of the targets: {shown}{more}"))
 
     def _checked(self, where: str, name: str, params: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[Target]:
         checked = check_params(self._schema, {**self._config.spec.params, **params})

@@ -7,7 +7,7 @@ what they are or how they probe has changed, by a digest in their template; targ
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kubeprobe.api import API_VERSION, ProbeConfig, Resident
@@ -134,7 +134,7 @@ def _pod_spec(config: ProbeConfig, work: Work, site: Site) -> dict[str, Any]:
     return {"terminationGracePeriodSeconds": GRACE_SECONDS, **spec}
 
 
-def _environment(config: ProbeConfig, work: Work, site: Site) -> Iterable[Mapping[str, Any]]:
+def _environment(config: ProbeConfig, work: Work, site: Site) -> Iterator[dict[str, Any]]:
     yield {"name": wire.ENV_RESIDENT, "value": DIRECTORY}
     yield {"name": wire.ENV_PAGE_PORT, "value": str(PAGE_PORT)}
     yield from common_environment(work, site, config.metadata.namespace)

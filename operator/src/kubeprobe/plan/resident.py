@@ -61,7 +61,7 @@ def plan_resident(seen: ResidentSeen, site: Site, now: datetime) -> ResidentPlan
         return ResidentPlan(delete=tuple(mine), conditions=_told(config, {AVAILABLE: None, TARGETS_FOUND: None}, now))
     if config.spec.suspend:
         paused = Mistake("Suspended", "spec.suspend is true, so there is no prober; set it to false to have it again")
-        return ResidentPlan(delete=tuple(mine), conditions=_told(config, {AVAILABLE: paused}, now))
+        return ResidentPlan(delete=tuple(mine), conditions=_told(config, {AVAILABLE: paused, TARGETS_FOUND: None}, now))
     work = of_config(config, seen.template, seen.namespace_labels)
     if isinstance(work, Mistake):
         return _mistaken(config, work, mine, now)

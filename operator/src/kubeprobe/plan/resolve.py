@@ -168,8 +168,8 @@ def _resident_mistake(config: ProbeConfig) -> Mistake | None:
         return None
     return Mistake(
         "ModeNotAllowed",
-        f"spec.configRef.name: ProbeConfig {config.metadata.name!r} is in mode Resident: its prober probes all the time, "
-        "and it has no runs; read its ProbeResult instead",
+        f"spec.configRef.name: ProbeConfig {config.metadata.name!r} is in mode Resident: its prober probes all the "
+        "time, and it has no runs; read its ProbeResult instead",
     )
 
 
