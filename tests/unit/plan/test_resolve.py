@@ -128,3 +128,19 @@ def test_a_mistaken_run_is_told_what_to_change(
     assert found.reason == reason
     assert reason in MISTAKES
     assert says in found.message
+
+
+def test_a_resident_config_has_no_runs_and_says_where_its_answer_is() -> None:
+    one = config(mode="Resident", schedule=None, resident={"interval": "1s"})
+    mistake = of_run(run(), one, template(modes=["Resident"]), {})
+    assert isinstance(mistake, Mistake)
+    assert (mistake.reason, "read its ProbeResult instead" in mistake.message) == ("ModeNotAllowed", True)
+
+
+def test_params_that_only_targets_complete_are_no_mistake_of_a_resident_config() -> None:
+    schema = {"type": "object", "required": ["url"], "properties": {"url": {"type": "string"}}}
+    probes = template(modes=["Resident"], params=schema)
+    shared = {"interval": "1s", "targets": {"static": [{"name": "a"}]}}
+    assert isinstance(of_config(config(mode="Resident", schedule=None, resident=shared), probes, {}), Work)
+    alone = config(mode="Resident", schedule=None, resident={"interval": "1s"})
+    assert isinstance(of_config(alone, probes, {}), Mistake)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kubeprobe.api import DiscoverKind
+from kubeprobe.api import Discover, DiscoverKind
 
 OPT_OUT = "kubeprobe.io/probe"
 """An object whose annotation of this name says "false" is no target."""
 SERVICE_NAME = "kubernetes.io/service-name"
 TLS_PORTS = frozenset({443, 6443, 8443})
+ANY_PORT = (DiscoverKind.NODE, DiscoverKind.POD)
+"""Kinds whose objects take connections at ports that they do not list."""
 NODE_ADDRESSES = ("InternalIP", "ExternalIP", "Hostname")
 
 
@@ -75,6 +77,17 @@ def read_candidate(kind: DiscoverKind, body: Mapping[str, Any]) -> Candidate:
         opted_out=opted_out,
         spots=tuple(SPOTS[kind](body)) if there else (),
     )
+
+
+def port_of(entry: Discover, ports: Sequence[Port]) -> Port | None:
+    """The port that is meant; None where the object does not have it, one without a number where it has none at all."""
+    if entry.port is None:
+        return ports[0] if ports else Port("", 0, tls=False)
+    if not entry.port.isdigit():
+        return next((one for one in ports if one.name == entry.port), None)
+    number = int(entry.port)
+    known = next((one for one in ports if one.number == number), None)
+    return known or (Port("", number, number in TLS_PORTS) if entry.kind in ANY_PORT else None)
 
 
 def _service(body: Mapping[str, Any]) -> Iterator[Spot]:

@@ -5,8 +5,10 @@ A target that cannot be probed is left out, and told; it keeps none of the other
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from kubeprobe.api import (
@@ -17,9 +19,9 @@ from kubeprobe.api import (
     ProbeConfig,
     ProbeTemplate,
 )
-from kubeprobe.plan.candidates import SERVICE_NAME, TLS_PORTS, Candidate, Port, Spot
+from kubeprobe.plan.candidates import SERVICE_NAME, Candidate, Port, Spot, port_of
 from kubeprobe.plan.outcome import cut
-from kubeprobe.plan.params import check_params
+from kubeprobe.plan.params import ParamsCheck, check_params
 from kubeprobe.plan.resolve import Mistake
 from kubeprobe.plan.selector import matches
 from kubeprobe.plan.target_words import expanded, fitting, target_name, variables_of
@@ -28,10 +30,9 @@ from probe_sdk.wire import LABEL_CONFIG, LABEL_RUN
 LABEL_RESIDENT = "kubeprobe.io/resident"
 """On all that belongs to a resident prober, its pods among them."""
 MOST_SHOWN = 3
+CHECKS_KEPT = 8 * MOST_TARGETS
 POD_NAME_BASE = 58
 """Kubernetes keeps so much of what a pod is named after."""
-ANY_PORT = (DiscoverKind.NODE, DiscoverKind.POD)
-"""Kinds whose objects take connections at ports that they do not list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,12 @@ def listed_mistakes(config: ProbeConfig, template: ProbeTemplate) -> tuple[Mista
     return (mistake,) if mistake is not None else ()
 
 
+@lru_cache(maxsize=CHECKS_KEPT)
+def _check(schema: str, params: str) -> ParamsCheck:
+    """A thousand targets take half a second to check, and all but a few are as they were the last time."""
+    return check_params(json.loads(schema), json.loads(params))
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     """A target that an entry found, before its parameters are looked at."""
@@ -143,8 +150,8 @@ class _Reading:
         self._entries = config.spec.resident.targets
         self._template = template
         self._around = around
-        self._schema = dict(template.spec.params)
-        self._shared = check_params(self._schema, dict(config.spec.params)).values
+        self._schema = json.dumps(template.spec.params)
+        self._shared = _check(self._schema, json.dumps(config.spec.params)).values
         self._wrong: list[str] = []
         self._refused: list[str] = []
 
@@ -194,7 +201,7 @@ class _Reading:
         return Mistake("InvalidTargets", cut(f"{len(self._wrong)} left out of the targets: {shown}{more}"))
 
     def _checked(self, where: str, name: str, params: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[Target]:
-        checked = check_params(self._schema, {**self._config.spec.params, **params})
+        checked = _check(self._schema, json.dumps({**self._config.spec.params, **params}))
         if checked.errors:
             self._wrong.append(f"{where} ({name}): {'; '.join(checked.errors)}")
             return
@@ -211,7 +218,7 @@ class _Reading:
             if (one.namespace, one.labels.get(SERVICE_NAME, "")) in out:
                 continue
             for spot in one.spots:
-                port = _port(entry, spot.ports)
+                port = port_of(entry, spot.ports)
                 if port is not None and not self._is_own_pod(one.namespace, spot.pod):
                     yield _Found(target_name(one, spot, port), where, entry, one, spot, port)
 
@@ -249,14 +256,3 @@ class _Reading:
     def _is_own_pod(self, namespace: str, pod: str) -> bool:
         base = f"{workload_name(self._config.metadata.name)}-"[:POD_NAME_BASE]
         return namespace == self._config.metadata.namespace and pod.startswith(base)
-
-
-def _port(entry: Discover, ports: Sequence[Port]) -> Port | None:
-    """The port that is meant; None where the object does not have it, one without a number where it has none at all."""
-    if entry.port is None:
-        return ports[0] if ports else Port("", 0, tls=False)
-    if not entry.port.isdigit():
-        return next((one for one in ports if one.name == entry.port), None)
-    number = int(entry.port)
-    known = next((one for one in ports if one.number == number), None)
-    return known or (Port("", number, number in TLS_PORTS) if entry.kind in ANY_PORT else None)

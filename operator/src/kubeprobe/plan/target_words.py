@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,10 +17,11 @@ VARIABLE = re.compile(r"\$\$|\$\(([A-Z]+)\)")
 
 def target_name(one: Candidate, spot: Spot, port: Port) -> str:
     """What a found target is called: the same for as long as it is the same thing."""
-    inside = {
-        DiscoverKind.ENDPOINT_SLICE: f"{dict(spot.about).get('service', one.name)}/{_host(spot.address)}",
-        DiscoverKind.INGRESS: f"{one.name}/{spot.address}",
-    }.get(one.kind, one.name)
+    inside = one.name
+    if one.kind is DiscoverKind.ENDPOINT_SLICE:
+        inside = f"{dict(spot.about).get('service', one.name)}/{_host(spot.address)}"
+    elif one.kind is DiscoverKind.INGRESS:
+        inside = f"{one.name}/{spot.address}"
     return fitting(
         "/".join(part for part in (one.namespace, inside) if part) + (f":{port.number}" if port.number else "")
     )
@@ -35,10 +35,8 @@ def fitting(name: str) -> str:
 
 
 def _host(address: str) -> str:
-    try:
-        return f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
-    except ValueError:
-        return address
+    """The address as a URL has it: one of IPv6, and nothing else, has colons."""
+    return f"[{address}]" if ":" in address else address
 
 
 def variables_of(one: Candidate, spot: Spot, port: Port) -> Mapping[str, str]:
