@@ -221,3 +221,33 @@ def test_in_a_terminal_it_is_for_the_eye(monkeypatch: pytest.MonkeyPatch) -> Non
     assert lines[5].startswith("✗ ProbeConfig probes/main  <stdin>: document 7  (params not checked")
     assert lines[6].startswith("    spec.schedule: mode Periodic needs a schedule")
     assert lines[7] == "4 valid, 1 invalid, 1 skipped"
+
+
+RESIDENT = """\
+apiVersion: kubeprobe.io/v1alpha1
+kind: ProbeTemplate
+metadata: {name: http}
+spec:
+  image: registry.example/probe
+  modes: [Resident]
+  params: {type: object, required: [url], properties: {url: {type: string}}}
+---
+apiVersion: kubeprobe.io/v1alpha1
+kind: ProbeConfig
+metadata: {name: main, namespace: probes}
+spec: {templateRef: {name: http}, mode: %s, resident: {interval: 1s, targets: {static: %s}}}
+"""
+
+
+def test_the_targets_of_a_resident_prober_are_checked_each_against_the_template() -> None:
+    good = on(RESIDENT % ("Resident", "[{name: a, params: {url: b}}]"))
+    assert (good.exit_code, "invalid" in good.stdout) == (0, False)
+    bad = on(RESIDENT % ("Resident", "[{name: a, params: {url: b}}, {name: c}]"))
+    assert bad.exit_code == 1
+    (line,) = (line for line in bad.stdout.splitlines() if line.startswith("invalid"))
+    assert "1 left out of the targets: spec.resident.targets.static[1] (c): spec.params.url: is required" in line
+
+
+def test_a_mode_that_the_template_does_not_list_is_told() -> None:
+    result = on(RESIDENT.replace("modes: [Resident]", "modes: [Periodic]") % ("Resident", "[{name: a}]"))
+    assert "spec.mode: ProbeTemplate 'http' does not run in mode Resident; it allows Periodic" in result.stdout
