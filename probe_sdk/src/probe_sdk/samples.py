@@ -7,10 +7,10 @@ It goes by `POST /v1/samples`, and in short as a line of the pod's log, which is
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
 
 SAMPLES_PATH: Final = "/v1/samples"
 MAX_SAMPLES_BYTES: Final = 256 * 1024
@@ -37,7 +37,7 @@ class TargetSample(_WireModel):
 
     target: TargetName = Field(description="Name of the target.")
     verdict: Verdict = Field(description="How it is, after noise.")
-    since: datetime = Field(description="Since when the verdict has been this one.")
+    since: AwareDatetime = Field(description="Since when the verdict has been this one.")
     message: str = Field("", max_length=MAX_MESSAGE, description="Why; empty when Passed.")
     passed: Count = Field(description="Probes that passed.")
     failed: Count = Field(description="Probes that failed.")
@@ -64,8 +64,8 @@ class Samples(_WireModel):
 
     epoch: str = Field(min_length=1, max_length=63, description="One life of the prober's process; sorts by age.")
     sequence: int = Field(ge=1, strict=True, description="Counts the messages of an epoch.")
-    sent_at: datetime = Field(description="When it was put together, by the prober's clock.")
-    started_at: datetime = Field(description="When the epoch began, by the prober's clock.")
+    sent_at: AwareDatetime = Field(description="When it was put together, by the prober's clock.")
+    started_at: AwareDatetime = Field(description="When the epoch began, by the prober's clock.")
     complete: bool = Field(description="Whether this ends a round in which all targets were told.")
     round: int = Field(0, ge=0, description="Which round of all targets it belongs to; 0 for a turn told by itself.")
     of: Count = Field(description="How many targets the prober has in all.")
@@ -73,3 +73,46 @@ class Samples(_WireModel):
     served_ratio: float = Field(ge=0, le=1, description="Share of the slots since the last round that were served.")
     withheld_seconds: float = Field(ge=0, allow_inf_nan=False, description="How long the prober was held up in all.")
     targets: tuple[TargetSample, ...] = Field(max_length=MAX_TARGETS, description="The targets.")
+
+
+class _LogModel(BaseModel):
+    # A prober may be of another version than whoever reads its log, and what that one does not know it passes over.
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, alias_generator=to_camel)
+
+
+class LoggedTarget(_LogModel):
+    """One target that is not well."""
+
+    target: TargetName
+    verdict: Verdict
+    since: AwareDatetime
+    message: str = Field(max_length=MAX_MESSAGE)
+
+
+class LogLine(_LogModel):
+    """A message in short: counts over all targets, and by name only those that are not well, the failed ones first."""
+
+    epoch: str = Field(min_length=1, max_length=63)
+    sequence: int = Field(ge=1)
+    sent_at: AwareDatetime
+    round: int = Field(ge=0)
+    interval_seconds: float = Field(gt=0, allow_inf_nan=False)
+    served_ratio: float = Field(ge=0, le=1)
+    targets: Count
+    targets_failed: Count
+    targets_unknown: Count
+    passed: Count
+    failed: Count
+    unknown: Count
+    not_passed: tuple[LoggedTarget, ...] = Field(max_length=LOGGED_FAILING)
+    more: Count
+
+    @model_validator(mode="after")
+    def _no_more_than_there_are(self) -> Self:
+        if self.targets_failed + self.targets_unknown > self.targets:
+            raise ValueError(f"{self.targets_failed} failed and {self.targets_unknown} unknown of {self.targets} targets")
+        return self
+
+    def text(self) -> str:
+        """The line of the log."""
+        return LOG_MARK + self.model_dump_json(by_alias=True)

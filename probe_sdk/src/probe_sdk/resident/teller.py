@@ -106,7 +106,7 @@ class Teller:
         self._unheard = () if self._home.send(samples) else tuple(account.target for account in known)
 
     def _log(self, samples: Samples) -> None:
-        self._write(log_line(samples, self._all()))
+        self._write(log_line(samples, self._all(), self._epoch.time_of))
 
     def _all(self) -> list[Account]:
         return list(self._accounts.values())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from probe_sdk.resident.account import Account, Verdict
-from probe_sdk.samples import LOG_MARK, LOGGED_FAILING, Samples, TargetSample
+from probe_sdk.samples import LOGGED_FAILING, LoggedTarget, LogLine, Samples, TargetSample
 
 TARGETS_PER_MESSAGE = 250
 """A target takes some 400 bytes at most when its message is short, and 1 KiB when it is not."""
@@ -96,23 +95,32 @@ class Epoch:
         )
 
 
-def log_line(samples: Samples, accounts: Iterable[Account]) -> str:
-    """A message in short, for the log that is read when no message arrives: counts, and which targets are not well."""
-    everything = tuple(accounts)
-    failing = [account for account in everything if account.verdict is not Verdict.PASSED]
-    told = {
-        "epoch": samples.epoch,
-        "sequence": samples.sequence,
-        "sentAt": samples.sent_at.isoformat(),
-        "round": samples.round,
-        "targets": len(everything),
-        "passed": sum(account.passed for account in everything),
-        "failed": sum(account.failed for account in everything),
-        "unknown": sum(account.unknown for account in everything),
-        "notPassed": [
-            {"target": account.target, "verdict": account.verdict.value, "message": account.message}
-            for account in failing[:LOGGED_FAILING]
-        ],
-        "more": max(len(failing) - LOGGED_FAILING, 0),
-    }
-    return LOG_MARK + json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+def log_line(samples: Samples, accounts: Iterable[Account], time_of: Callable[[float], datetime]) -> str:
+    """A message in short, for the log that is read when no message arrives: counts, and which targets are not well.
+
+    Args:
+        time_of: a moment of the accounts' clock, as people read it.
+    """
+    everything = [(account, account.verdict) for account in accounts]
+    failed = [one for one, verdict in everything if verdict is Verdict.FAILED]
+    unknown = [one for one, verdict in everything if verdict is Verdict.UNKNOWN]
+    named = [*((one, Verdict.FAILED) for one in failed), *((one, Verdict.UNKNOWN) for one in unknown)][:LOGGED_FAILING]
+    return LogLine(
+        epoch=samples.epoch,
+        sequence=samples.sequence,
+        sent_at=samples.sent_at,
+        round=samples.round,
+        interval_seconds=samples.interval_seconds,
+        served_ratio=samples.served_ratio,
+        targets=len(everything),
+        targets_failed=len(failed),
+        targets_unknown=len(unknown),
+        passed=sum(one.passed for one, _ in everything),
+        failed=sum(one.failed for one, _ in everything),
+        unknown=sum(one.unknown for one, _ in everything),
+        not_passed=tuple(
+            LoggedTarget(target=one.target, verdict=verdict.value, since=time_of(one.since), message=one.message)
+            for one, verdict in named
+        ),
+        more=len(failed) + len(unknown) - len(named),
+    ).text()

@@ -66,7 +66,8 @@ def test_a_turn_is_told_at_once_with_all_that_is_known_of_the_target(desk: Desk)
     assert (said.sequence, said.round, said.complete, said.of) == (1, 0, False, 2)
     assert (target.target, target.verdict, target.failed, target.message) == ("a", "Failed", 1, "refused")
     assert target.since == START.replace(hour=11, minute=59, second=50)
-    assert desk.lines[0]["notPassed"][0] == {"target": "a", "verdict": "Failed", "message": "refused"}
+    told = desk.lines[0]["notPassed"][0]
+    assert (told["target"], told["verdict"], told["message"]) == ("a", "Failed", "refused")
 
 
 def test_everything_is_told_at_its_time_in_as_many_messages_as_it_takes() -> None:
