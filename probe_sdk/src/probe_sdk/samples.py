@@ -110,7 +110,9 @@ class LogLine(_LogModel):
     @model_validator(mode="after")
     def _no_more_than_there_are(self) -> Self:
         if self.targets_failed + self.targets_unknown > self.targets:
-            raise ValueError(f"{self.targets_failed} failed and {self.targets_unknown} unknown of {self.targets} targets")
+            raise ValueError(
+                f"{self.targets_failed} failed and {self.targets_unknown} unknown of {self.targets} targets"
+            )
         return self
 
     def text(self) -> str:

@@ -11,6 +11,7 @@ from kubeprobe.api.common import (
     Mode,
     ObjectRef,
     Phase,
+    ResidentSource,
     SelectorOperator,
     SelectorRequirement,
     Severity,
@@ -37,11 +38,13 @@ from kubeprobe.api.resident import (
 from kubeprobe.api.resource import Column, Crd
 from kubeprobe.api.result import (
     Consecutive,
+    FailingResidentTarget,
     LastRun,
     MissedSlots,
     Outcome,
     ProbeResult,
     ProbeResultStatus,
+    ResultResident,
     WindowSummary,
 )
 from kubeprobe.api.rules import Broken, Rule, broken_rules
@@ -98,6 +101,7 @@ __all__ = [
     "EnvSource",
     "EnvVar",
     "FailWhen",
+    "FailingResidentTarget",
     "FailingTarget",
     "History",
     "KeyRef",
@@ -128,8 +132,10 @@ __all__ = [
     "ProbeTemplateSpec",
     "ProbeTemplateStatus",
     "Resident",
+    "ResidentSource",
     "ResidentTargets",
     "Resources",
+    "ResultResident",
     "ResultTargets",
     "Retries",
     "Rule",

@@ -90,6 +90,13 @@ class Source(enum.StrEnum):
     TARGETS = "Targets"
 
 
+class ResidentSource(enum.StrEnum):
+    """Which way a resident prober's word came."""
+
+    INTAKE = "Intake"
+    KUBELET = "Kubelet"
+
+
 class Stage(enum.StrEnum):
     """The stage at which the pod of a run that stayed silent came to a standstill."""
 

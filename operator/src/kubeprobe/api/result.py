@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from kubeprobe.api.base import API_VERSION, ApiModel, Time, described
-from kubeprobe.api.common import Condition, MissedReason, Severity, Verdict
+from kubeprobe.api.common import Condition, MissedReason, ResidentSource, Severity, Verdict
 from kubeprobe.api.meta import ObjectMeta
 from kubeprobe.api.resource import Column, Crd
 from kubeprobe.api.targets import ResultTargets
@@ -62,6 +62,49 @@ class MissedSlots(ApiModel):
     )
 
 
+class FailingResidentTarget(ApiModel):
+    """A target that fails."""
+
+    target: str = Field(description="Name of the target.")
+    node: str = Field("", description="Node that it fails from, for a config that probes from each node.")
+    since: Time = Field(description="Since when it has failed, by the prober's clock.")
+    message: str = Field("", description="Why, as a sentence, where there is room for it.")
+
+
+class ResultResident(ApiModel):
+    """How the targets of a resident probe are."""
+
+    targets: int = Field(0, ge=0, description="Targets that are probed, on each node for itself with eachNode.")
+    passed: int = Field(0, ge=0, description="Of these, passed.")
+    failed: int = Field(0, ge=0, description="Of these, failed.")
+    unknown: int = Field(0, ge=0, description="Of these, not to be told, such as those of a prober that is silent.")
+    flapping: int = Field(0, ge=0, description="Of all these, how many turned more than five times in a minute.")
+    probers: int = Field(0, ge=0, description="Probers that were heard lately.")
+    silent: int = Field(0, ge=0, description="Probers that should be heard and are not.")
+    served_ratio: float = Field(
+        1.0, ge=0, le=1, description="Share of the probes that were due and took place, of the prober that did worst."
+    )
+    interval_seconds: float = Field(0.0, ge=0, description="From one probe of a target to its next, in seconds.")
+    source: ResidentSource = Field(
+        ResidentSource.INTAKE,
+        description="How this was heard. Intake: the probers sent it. Kubelet: it was read from a prober's log, since "
+        "nothing arrived from it.",
+    )
+    failing: tuple[FailingResidentTarget, ...] = Field(
+        (),
+        max_length=50,
+        description="Targets that fail, the one that began first before the others, at most 50 and fewer where names "
+        "are long.",
+    )
+    more: int = Field(0, ge=0, description="How many further targets fail.")
+    counted: tuple[str, ...] = Field(
+        (),
+        max_length=20,
+        description="How far each prober's counts are in window, in the operator's own short form, so that none counts "
+        "twice.",
+    )
+
+
 class LastRun(ApiModel):
     """The newest run that the answer counts."""
 
@@ -78,7 +121,11 @@ class ProbeResultStatus(ApiModel):
     )
     since: Time | None = Field(None, description="Since when the verdict has been this one.")
     reason: str = Field("", description="Why, as one CamelCase word for programs, such as CheckFailed.")
-    message: str = Field("", description="Why, as a sentence for people, at most 1 KiB; empty when Passed.")
+    message: str = Field(
+        "",
+        description="Why, as a sentence for people, at most 1 KiB; empty when Passed, unless targets of a resident "
+        "probe fail or flap all the same.",
+    )
     severity: Severity = Field(Severity.WARNING, description="How much a failure matters, from the ProbeConfig.")
     consecutive: Consecutive = Field(Consecutive(), description="How many runs in a row ended alike, up to now.")
     window: tuple[WindowSummary, ...] = Field(
@@ -96,6 +143,9 @@ class ProbeResultStatus(ApiModel):
     last_run: LastRun | None = Field(None, description="The newest run that this answer counts.")
     targets: ResultTargets | None = Field(
         None, description="How the single nodes are, for a config with targets.eachNode."
+    )
+    resident: ResultResident | None = Field(
+        None, description="How the single targets are, for a config with mode Resident."
     )
     next_run: Time | None = Field(None, description="When the next run is due, if there is a schedule.")
     missed: MissedSlots = Field(MissedSlots(), description="The slots of the schedule that had no run.")

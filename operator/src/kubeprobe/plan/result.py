@@ -20,6 +20,7 @@ from kubeprobe.api import (
     ProbeConfig,
     ProbeResultStatus,
     ProbeRun,
+    ResultResident,
     Schedule,
     Thresholds,
     Verdict,
@@ -40,6 +41,8 @@ HEARTBEAT_SECONDS = 300.0
 """An answer that still stands is not written again sooner."""
 RHYTHM_SECONDS = 330.0
 """From one heartbeat to the next: a little more, so that one that was written late does not put the next one off."""
+RENEWED_SECONDS = HEARTBEAT_SECONDS + 2 * RHYTHM_SECONDS
+"""An answer is not out of date sooner."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SKEW_SECONDS = 5.0
 """What lies further ahead than this was written by a clock that ran ahead, or by hand."""
@@ -135,6 +138,7 @@ def plan_write(
     current: ProbeResultStatus,
     uid: str,
     now: datetime,
+    free_at: datetime | None = None,
 ) -> ResultPlan:
     """Whether the answer is written now.
 
@@ -144,12 +148,14 @@ def plan_write(
         current: the answer now.
         uid: the config's, which decides when its heartbeats come.
         now: the time.
+        free_at: when another answer may be written at the earliest; None for at once.
     """
     # Where nothing was ever written nobody knew; an answer that was deleted by hand is no news.
     before = written.verdict if written else current.verdict if written_at else Verdict.UNKNOWN
     turned = before is not current.verdict
     if written is None or _answer(written) != _answer(current):
-        return ResultPlan(current, write=True, turned=turned, wake_at=None)
+        wait = free_at is not None and now < free_at
+        return ResultPlan(current, write=not wait, turned=turned, wake_at=free_at if wait else None)
     if written == current:
         return ResultPlan(current, write=False, turned=False, wake_at=None)
     due = _heartbeat(written_at, uid, now)
@@ -165,8 +171,7 @@ def fresh_until(work: Work | Mistake, cadence: Schedule | None, now: datetime) -
     """
     if cadence is None or isinstance(work, Mistake):
         return None
-    seconds = HEARTBEAT_SECONDS + 2 * RHYTHM_SECONDS + 2 * interval_seconds(cadence, now) + work.timeout_seconds
-    return now + timedelta(seconds=seconds)
+    return now + timedelta(seconds=RENEWED_SECONDS + 2 * interval_seconds(cadence, now) + work.timeout_seconds)
 
 
 def _heartbeat(written_at: datetime | None, uid: str, now: datetime) -> datetime:
@@ -184,7 +189,16 @@ def _answer(status: ProbeResultStatus) -> tuple[object, ...]:
     """What a reader would call another answer; the numbers in a message change with every run and are none."""
     nodes = answer(status.targets)
     conditions = tuple((one.type, one.status) for one in status.conditions)
-    return (status.verdict, status.reason, NUMBERS.sub("#", status.message), status.severity, conditions, nodes)
+    message, residents = NUMBERS.sub("#", status.message), _residents(status.resident)
+    return (status.verdict, status.reason, message, status.severity, conditions, nodes, residents)
+
+
+def _residents(resident: ResultResident | None) -> tuple[object, ...]:
+    """What a reader would call another answer about a resident probe's targets."""
+    if resident is None:
+        return ()
+    named = ((one.target, one.node) for one in resident.failing)
+    return (resident.source, resident.silent, resident.more, *named)
 
 
 def _count(status: ProbeResultStatus, run: ProbeRun, thresholds: Thresholds) -> ProbeResultStatus:

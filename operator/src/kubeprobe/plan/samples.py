@@ -7,12 +7,17 @@ targets of the probers that are there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from probe_sdk.samples import Samples, TargetSample
+
+SILENT_SECONDS = 20.0
+"""Two summaries: after so long without a word, nobody believes that messages only take their time."""
+UNREST_SECONDS = 60.0
 
 
 class Taken(Enum):
@@ -52,6 +57,13 @@ class Known:
 
     sequence: int
     sample: TargetSample
+    unrest: float
+    """About how often its verdict turned in the minute before it was heard."""
+    heard_at: datetime
+
+    def unrest_at(self, now: datetime) -> float:
+        """About how often its verdict turned in the last minute, if it has not turned since it was heard."""
+        return self.unrest * math.exp(-max((now - self.heard_at).total_seconds(), 0.0) / UNREST_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,12 @@ class Prober:
     told: frozenset[str] = frozenset()
     """The targets of the present round so far."""
     targets: Mapping[str, Known] = field(default_factory=dict)
+    sequence: int = 0
+    """Of the newest message."""
+    of: int = 0
+    """How many targets it says it has."""
+    whole: bool = False
+    """All its targets were told, in this epoch."""
     served_ratio: float = 1.0
     interval_seconds: float = 0.0
 
@@ -89,9 +107,9 @@ def merge(prober: Prober | None, samples: Samples, heard_at: datetime) -> Merge:
         samples: the message.
         heard_at: when it came, by the receiver's clock.
     """
-    if prober is not None and samples.epoch < prober.epoch:
+    if prober is not None and samples.epoch < prober.epoch and not _silent(prober, heard_at):
         return Merge(prober, Taken.DEAD)
-    if prober is None or samples.epoch > prober.epoch:
+    if prober is None or samples.epoch != prober.epoch:
         restarts = 0 if prober is None else prober.restarts + 1
         prober = Prober(samples.epoch, samples.started_at, heard_at, restarts)
     news = {
@@ -102,14 +120,19 @@ def merge(prober: Prober | None, samples: Samples, heard_at: datetime) -> Merge:
     if any(_backwards(prober, one) for one in news.values()):
         return Merge(prober, Taken.BACKWARDS)
     gains = tuple(_gain(prober, one) for one in news.values())
-    targets = {**prober.targets, **{name: Known(samples.sequence, one) for name, one in news.items()}}
-    merged = replace(
-        prober,
-        heard_at=max(prober.heard_at, heard_at),
-        targets=targets,
-        served_ratio=samples.served_ratio,
-        interval_seconds=samples.interval_seconds,
-    )
+    told = {
+        gain.target: Known(samples.sequence, gain.sample, _unrest(prober, gain, heard_at), heard_at) for gain in gains
+    }
+    merged = replace(prober, heard_at=max(prober.heard_at, heard_at), targets={**prober.targets, **told})
+    if samples.sequence > prober.sequence:
+        merged = replace(
+            merged,
+            sequence=samples.sequence,
+            of=samples.of,
+            served_ratio=samples.served_ratio,
+            interval_seconds=samples.interval_seconds,
+        )
+    merged = replace(merged, whole=merged.whole or len(merged.targets) >= merged.of)
     return _end_of_round(Merge(merged, Taken.COUNTED if news else Taken.KNOWN, gains), samples)
 
 
@@ -126,6 +149,19 @@ def _end_of_round(merge: Merge, samples: Samples) -> Merge:
     gone = tuple(sorted(name for name in prober.targets if name not in told))
     targets = {name: known for name, known in prober.targets.items() if name in told}
     return replace(merge, prober=replace(merge.prober, targets=targets), gone=gone)
+
+
+def _silent(prober: Prober, now: datetime) -> bool:
+    """Whether its process must have ended, for one with an older name speaks: its node's clock was put back."""
+    return now - prober.heard_at >= timedelta(seconds=SILENT_SECONDS)
+
+
+def _unrest(prober: Prober, gain: Gain, heard_at: datetime) -> float:
+    known = prober.targets.get(gain.target)
+    if known is not None:
+        return known.unrest_at(heard_at) + gain.turns
+    life_seconds = max((heard_at - prober.started_at).total_seconds(), UNREST_SECONDS)
+    return gain.turns * UNREST_SECONDS / life_seconds
 
 
 def _backwards(prober: Prober, sample: TargetSample) -> bool:

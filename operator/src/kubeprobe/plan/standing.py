@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kubeprobe.api import Condition, ProbeConfig, ProbeResultStatus, ProbeRun, Schedule, Verdict, set_condition
+from kubeprobe.api import Condition, Mode, ProbeConfig, ProbeResultStatus, ProbeRun, Schedule, Verdict, set_condition
 from kubeprobe.api.targets import WAVE_NODES
 from kubeprobe.plan.maintenance import Maintenance, maintenance, pauses
 from kubeprobe.plan.outcome import cut
@@ -23,6 +23,7 @@ MAINTENANCE = "Maintenance"
 PENDING = "Pending"
 STALE = "Stale"
 SUSPENDED = "Suspended"
+NOTHING_HEARD = "nothing was heard of its prober yet"
 LATE_SECONDS = 10.0
 """How much longer than two intervals and a timeout it may take until a run completes."""
 
@@ -66,7 +67,7 @@ def stand(
     above = _above(answer, config, work, stale_at, windows, now)
     status = _with_verdict(answer, above, now)
     status = _with_freshness(status, config, above, now)
-    status = _with_maintenance(status, config, windows, now)
+    status = with_maintenance(status, config, windows, now)
     waiting = stale_at if stale_at is not None and now < stale_at else None
     return Standing(status, min((at for at in (waiting, windows.changes_at) if at is not None), default=None))
 
@@ -74,13 +75,14 @@ def stand(
 def pending(config: ProbeConfig, now: datetime) -> ProbeResultStatus:
     """The answer before the first run: not known, and nothing to be alarmed about."""
     status = ProbeResultStatus(severity=config.spec.severity, since=now)
-    return with_health(_unknown(status, Reasons(PENDING, "no run has completed yet"), now), now)
+    why = "no run has completed yet" if config.spec.mode is not Mode.RESIDENT else NOTHING_HEARD
+    return with_health(_unknown(status, Reasons(PENDING, why), now), now)
 
 
 def with_health(status: ProbeResultStatus, now: datetime) -> ProbeResultStatus:
     """The answer with its condition Healthy."""
     healthy = {Verdict.PASSED: "True", Verdict.FAILED: "False", Verdict.UNKNOWN: "Unknown"}[status.verdict]
-    return _with_condition(status, HEALTHY, healthy, status.reason, status.message, now)
+    return with_condition(status, HEALTHY, healthy, status.reason, status.message, now)
 
 
 def in_maintenance(status: ProbeResultStatus) -> bool:
@@ -96,10 +98,8 @@ def _above(
     windows: Maintenance,
     now: datetime,
 ) -> Reasons | None:
-    if isinstance(work, Mistake):
-        return Reasons(work.reason, cut(work.message))
-    if config.spec.suspend:
-        return Reasons(SUSPENDED, "spec.suspend is true, so no runs are started; set it to false to have them again")
+    if (barred := bar(config, work)) is not None:
+        return barred
     if stale_at is None or now < stale_at:
         return None
     if windows.pauses:
@@ -110,6 +110,15 @@ def _above(
         f"no run has completed since {since:%Y-%m-%d %H:%M:%SZ}, though more than two were due: look at the config's "
         "runs, and whether the operator keeps up",
     )
+
+
+def bar(config: ProbeConfig, work: Work | Mistake) -> Reasons | None:
+    """Why a config does not probe at all, if so."""
+    if isinstance(work, Mistake):
+        return Reasons(work.reason, cut(work.message))
+    if config.spec.suspend:
+        return Reasons(SUSPENDED, "spec.suspend is true, so nothing is probed; set it to false to have it probed again")
+    return None
 
 
 def _heard(answer: ProbeResultStatus, config: ProbeConfig, runs: Iterable[ProbeRun], now: datetime) -> datetime:
@@ -147,15 +156,21 @@ def _rounds(config: ProbeConfig) -> int:
 
 def _with_verdict(answer: ProbeResultStatus, above: Reasons | None, now: datetime) -> ProbeResultStatus:
     if above is None:
-        if not _overruled(answer.conditions):
+        if not overruled(answer.conditions):
             return answer
         above = Reasons(PENDING, "no run has completed since the last reason not to run was removed")
+    return with_reasons(answer, above, now)
+
+
+def with_reasons(answer: ProbeResultStatus, above: Reasons, now: datetime) -> ProbeResultStatus:
+    """The answer overruled."""
     if (answer.verdict, answer.reason, answer.message) == (Verdict.UNKNOWN, above.reason, above.message):
         return answer
     return with_health(_unknown(answer, above, now), now)
 
 
-def _overruled(conditions: Iterable[Condition]) -> bool:
+def overruled(conditions: Iterable[Condition]) -> bool:
+    """Whether the answer is one that stood above what is known of the target."""
     reasons = MISTAKES | {SUSPENDED, STALE, MAINTENANCE}
     return any(one.type == HEALTHY and one.reason in reasons for one in conditions)
 
@@ -172,27 +187,29 @@ def _with_freshness(
     if config.spec.schedule is None:
         return status
     if above is not None:
-        return _with_condition(status, FRESH, "False", above.reason, above.message, now)
+        return with_condition(status, FRESH, "False", above.reason, above.message, now)
     if status.last_run is None:
-        return _with_condition(status, FRESH, "Unknown", PENDING, "no run has completed yet", now)
-    return _with_condition(status, FRESH, "True", "RunsComplete", "", now)
+        return with_condition(status, FRESH, "Unknown", PENDING, "no run has completed yet", now)
+    return with_condition(status, FRESH, "True", "RunsComplete", "", now)
 
 
-def _with_maintenance(
+def with_maintenance(
     status: ProbeResultStatus, config: ProbeConfig, windows: Maintenance, now: datetime
 ) -> ProbeResultStatus:
+    """The answer with its condition Maintenance, for a config that has windows."""
     if not config.spec.maintenance:
         others = tuple(one for one in status.conditions if one.type != MAINTENANCE)
         return status if others == status.conditions else status.model_copy(update={"conditions": others})
     if windows.until is None:
-        return _with_condition(status, MAINTENANCE, "False", "NoWindow", "", now)
+        return with_condition(status, MAINTENANCE, "False", "NoWindow", "", now)
     message = f"a window is open until {windows.until:%Y-%m-%d %H:%M:%SZ}: the verdict raises no alarm"
-    return _with_condition(status, MAINTENANCE, "True", "WindowOpen", message, now)
+    return with_condition(status, MAINTENANCE, "True", "WindowOpen", message, now)
 
 
-def _with_condition(
+def with_condition(
     answer: ProbeResultStatus, type_: str, status: str, reason: str, message: str, now: datetime
 ) -> ProbeResultStatus:
+    """The answer with one of its conditions."""
     condition = Condition(type=type_, status=status, reason=reason, message=message, last_transition_time=now)
     conditions = set_condition(answer.conditions, condition, now)
     return answer if conditions == answer.conditions else answer.model_copy(update={"conditions": conditions})

@@ -55,13 +55,23 @@ class Window:
 
     def add(self, at: datetime, verdict: Verdict, duration_seconds: float | None) -> Window:
         """The window with one outcome more."""
+        took = {duration_seconds: 1} if duration_seconds is not None and verdict is Verdict.PASSED else {}
+        return self.add_all(at, {verdict: 1}, took)
+
+    def add_all(self, at: datetime, outcomes: Mapping[Verdict, int], took: Mapping[float, int]) -> Window:
+        """The window with many outcomes more.
+
+        Args:
+            at: when they came.
+            outcomes: how many of which.
+            took: how many of the passed ones took how many seconds.
+        """
         number = int(at.timestamp()) // self.span.slot_seconds
         current = next((slot for slot in self.slots if slot.number == number), Slot(number))
-        counts = Counter(current.counts)
-        counts[verdict] += 1
-        bins = Counter(current.bins)
-        if duration_seconds is not None and verdict is Verdict.PASSED:
-            bins[_bin(duration_seconds)] += 1
+        counts, bins = Counter(current.counts), Counter(current.bins)
+        counts.update(outcomes)
+        for seconds, count in took.items():
+            bins[_bin(seconds)] += count
         added = Slot(number, dict(counts), dict(bins))
         kept = [slot for slot in self.slots if slot.number != number]
         return replace(self, slots=tuple(sorted([*kept, added], key=lambda slot: slot.number)))

@@ -1,0 +1,245 @@
+"""What the probers of one config come to together: how many of how many targets fail, and which verdict that is.
+
+On each node one prober speaks, or one for all: while a Deployment is rolled there are two, and the one that can tell of
+more targets is believed. A prober that has not told of all its targets yet can say that something fails, and no more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kubeprobe.api import FailingResidentTarget, ResidentSource, ResultResident, Verdict
+from kubeprobe.plan import record
+from kubeprobe.plan.resident_word import Spot, Voice, Word
+
+SHORTEST_SILENCE_SECONDS = 30.0
+SILENT_INTERVALS = 3
+MOST_NAMED = 50
+NAMED_BYTES = 2800
+MOST_IN_MESSAGE = 3
+MESSAGE_BYTES = 1024
+WHY_BYTES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a config makes of its targets.
+
+    Args:
+        share: the part of the targets whose failure turns the verdict; None where a single one does.
+        noise: what makes a target fail, where one failed probe does not.
+    """
+
+    interval_seconds: float
+    share: float | None = None
+    each_node: bool = False
+    noise: str = ""
+
+    @property
+    def silence_seconds(self) -> float:
+        """After so long without a word nothing is believed any more."""
+        return max(SHORTEST_SILENCE_SECONDS, SILENT_INTERVALS * self.interval_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the probers come to.
+
+    Args:
+        verdict: None when those that were heard cannot tell: what was known stands.
+        since: since when it has been this verdict, by the probers' clocks; None when none says.
+        silent_at: when the first of them would be silent for too long.
+    """
+
+    verdict: Verdict | None
+    reason: str
+    message: str
+    since: datetime | None
+    resident: ResultResident
+    silent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    words: tuple[tuple[str, Word], ...]
+    """Who speaks, by node."""
+    silent: int
+    unheard: int
+    """The targets of those that are silent."""
+
+    def total(self, verdict: Verdict) -> int:
+        if verdict is Verdict.PASSED:
+            return sum(word.passed for _, word in self.words)
+        if verdict is Verdict.FAILED:
+            return sum(word.failed for _, word in self.words)
+        return sum(word.unknown for _, word in self.words) + self.unheard
+
+    def spots(self) -> list[tuple[str, Spot]]:
+        return [(node, spot) for node, word in self.words for spot in word.spots]
+
+
+def judge(voices: Iterable[Voice], terms: Terms, listening_since: datetime, now: datetime) -> Judgement | None:
+    """What the probers come to; None when none of them was heard lately.
+
+    Args:
+        voices: the config's probers, one for each of its pods.
+        terms: what the config makes of them.
+        listening_since: since when this process could have heard them.
+        now: the time.
+    """
+    summed = _summed(voices, terms, listening_since, now)
+    if not summed.words:
+        return None
+    verdict, named = _verdict(summed, terms), _named(summed.spots())
+    failing, flapping = (
+        [one for one in named if one[1].verdict is Verdict.FAILED],
+        [one for one in named if one[1].turns],
+    )
+    resident = _resident(summed, terms, failing, len(flapping))
+    reason, message = _words(verdict, resident, terms, failing, flapping)
+    heard_at = min(word.heard_at for _, word in summed.words)
+    return Judgement(
+        verdict=verdict,
+        reason=reason,
+        message=message,
+        since=_since(verdict, summed, terms, failing),
+        resident=resident,
+        silent_at=heard_at + timedelta(seconds=terms.silence_seconds),
+    )
+
+
+def _summed(voices: Iterable[Voice], terms: Terms, listening_since: datetime, now: datetime) -> _Sum:
+    groups: dict[str, list[Voice]] = defaultdict(list)
+    for voice in voices:
+        groups[voice.node if terms.each_node else ""].append(voice)
+    words, silent, unheard = [], 0, 0
+    for node, group in sorted(groups.items()):
+        speaker = _speaker(group, terms, now)
+        if speaker is not None:
+            words.append((node, speaker))
+        elif _overdue(group, terms, listening_since, now):
+            silent += 1
+            unheard += max((one.word.targets for one in group if one.word), default=1)
+    return _Sum(tuple(words), silent, unheard)
+
+
+def _speaker(group: Sequence[Voice], terms: Terms, now: datetime) -> Word | None:
+    alive = [one for one in group if one.heard_within(terms.silence_seconds, now)]
+    words = [one.word for one in sorted(alive, key=lambda one: one.created_at, reverse=True) if one.word]
+    return min(words, key=lambda word: (not word.whole, word.unknown), default=None)
+
+
+def _overdue(group: Sequence[Voice], terms: Terms, listening_since: datetime, now: datetime) -> bool:
+    could_speak = max(listening_since, min(one.created_at for one in group))
+    return now - could_speak >= timedelta(seconds=terms.silence_seconds)
+
+
+def _verdict(summed: _Sum, terms: Terms) -> Verdict | None:
+    passed, failed, unknown = (summed.total(one) for one in (Verdict.PASSED, Verdict.FAILED, Verdict.UNKNOWN))
+    if failed and failed >= _enough(passed + failed + unknown, terms):
+        return Verdict.FAILED
+    if not all(word.whole for _, word in summed.words):
+        return None
+    return Verdict.PASSED if passed >= max(unknown, 1) else Verdict.UNKNOWN
+
+
+def _enough(targets: int, terms: Terms) -> int:
+    """How many targets that fail are enough; a hair less than a whole number is rounding."""
+    return 1 if terms.share is None else max(math.ceil(targets * terms.share - 1e-9), 1)
+
+
+def _since(verdict: Verdict | None, summed: _Sum, terms: Terms, failing: Sequence[tuple[str, Spot]]) -> datetime | None:
+    if verdict is Verdict.FAILED:
+        targets = sum(word.targets for _, word in summed.words) + summed.unheard
+        which = min(_enough(targets, terms), len(failing)) - 1
+        return failing[which][1].since if failing else None
+    return max((word.newest for _, word in summed.words if word.newest is not None), default=None)
+
+
+def _named(spots: Iterable[tuple[str, Spot]]) -> list[tuple[str, Spot]]:
+    """The one that began first may be what broke the others."""
+    return sorted(spots, key=lambda one: (one[1].since, one[1].target, one[0]))
+
+
+def _resident(summed: _Sum, terms: Terms, failing: Sequence[tuple[str, Spot]], flapping: int) -> ResultResident:
+    counts = {one: summed.total(one) for one in Verdict}
+    words = [word for _, word in summed.words]
+    by_log = any(word.source is ResidentSource.KUBELET for word in words)
+    named = _bounded(failing)
+    return ResultResident(
+        targets=sum(counts.values()),
+        passed=counts[Verdict.PASSED],
+        failed=counts[Verdict.FAILED],
+        unknown=counts[Verdict.UNKNOWN],
+        flapping=flapping,
+        probers=len(words),
+        silent=summed.silent,
+        served_ratio=round(min(word.served_ratio for word in words), 4),
+        interval_seconds=terms.interval_seconds,
+        source=ResidentSource.KUBELET if by_log else ResidentSource.INTAKE,
+        failing=named,
+        more=counts[Verdict.FAILED] - len(named),
+    )
+
+
+def _bounded(failing: Sequence[tuple[str, Spot]]) -> tuple[FailingResidentTarget, ...]:
+    """As many by name as there is room for, and as much of their messages as is left then, the same for each."""
+    bare, room = [], NAMED_BYTES
+    for node, spot in failing[:MOST_NAMED]:
+        one = FailingResidentTarget(target=spot.target, node=node, since=spot.since)
+        room -= record.json_size(one.model_dump(mode="json"))
+        if room < 0:
+            break
+        bare.append(one)
+    each = max(room, 0) // max(len(bare), 1)
+    told = zip(bare, failing, strict=False)
+    return tuple(one.model_copy(update={"message": record.within(spot.message, each)}) for one, (_, spot) in told)
+
+
+def _words(
+    verdict: Verdict | None,
+    resident: ResultResident,
+    terms: Terms,
+    failing: Sequence[tuple[str, Spot]],
+    flapping: Sequence[tuple[str, Spot]],
+) -> tuple[str, str]:
+    parts = []
+    if resident.failed:
+        count = "fails" if resident.failed == 1 else "fail"
+        named = _list(failing, resident.failed)
+        parts.append(f"{resident.failed} of {resident.targets} targets {count}{terms.noise}{named}")
+    elif flapping:
+        count = "flaps" if resident.flapping == 1 else "flap"
+        parts.append(f"{resident.flapping} of {resident.targets} targets {count}{_list(flapping, resident.flapping)}")
+    if verdict is Verdict.UNKNOWN:
+        parts.append(_unclear(resident))
+    if parts and resident.source is ResidentSource.KUBELET:
+        parts.append("this is from a prober's log, since nothing arrives from it")
+    reasons = {Verdict.PASSED: "Passed", Verdict.FAILED: "TargetsFailed"}
+    reason = reasons.get(verdict) if verdict else None
+    unknown = "TargetsUnknown" if resident.targets else "NoTargets"
+    return reason or unknown, record.cut("; ".join(parts), MESSAGE_BYTES)
+
+
+def _unclear(resident: ResultResident) -> str:
+    if not resident.targets:
+        return "there are no targets to probe: name some in spec.resident.targets, or look at its selectors"
+    silent = f", and {resident.silent} probers are silent" if resident.silent else ""
+    return f"{resident.unknown} of {resident.targets} targets cannot be told{silent}"
+
+
+def _list(named: Sequence[tuple[str, Spot]], count: int) -> str:
+    shown = [_name(node, spot) for node, spot in named[:MOST_IN_MESSAGE]]
+    more = f" and {count - len(shown)} more" if count > len(shown) else ""
+    return f": {', '.join(shown)}{more}" if shown else ""
+
+
+def _name(node: str, spot: Spot) -> str:
+    flaps = f"turned {spot.turns} times in the last minute" if spot.turns else ""
+    why = "; ".join(part for part in (record.cut(spot.message, WHY_BYTES), flaps) if part)
+    where = f"{spot.target} from {node}" if node else spot.target
+    return f"{where} ({why})" if why else where
