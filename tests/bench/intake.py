@@ -162,7 +162,7 @@ def _serve(core: int, jwk: dict[str, str], pipe: Connection) -> None:
 
 async def _serving(jwk: dict[str, str], pipe: Connection) -> None:
     stub = _Stub(jwk)
-    deps = IntakeDeps(stub, stub, stub, CollectorRegistry(), lambda: datetime.now(UTC))
+    deps = IntakeDeps(stub, stub, stub, stub, CollectorRegistry(), lambda: datetime.now(UTC))
     ended = asyncio.Event()
 
     def asked() -> None:

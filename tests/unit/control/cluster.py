@@ -23,6 +23,8 @@ class Cluster:
         self.told: Callable[[str, Object, bool], None] = lambda plural, body, gone: None
         self.writes: Counter[str] = Counter()
         self.refuse: dict[str, ApiError] = {}
+        self.logs: dict[str, str] = {}
+        """What the pods' containers wrote, by the pods' names."""
         self._versions = count(1)
 
     def all(self, plural: str) -> list[Object]:
@@ -49,6 +51,11 @@ class Cluster:
     ) -> AsyncIterator[Object]:
         await asyncio.Event().wait()
         yield {}
+
+    async def pod_log(self, namespace: str, pod: str, container: str, *, since_seconds: int, tail_lines: int) -> str:
+        if pod not in self.logs:
+            raise ApiError(404, "NotFound", f"pod {pod} not found")
+        return self.logs[pod]
 
     async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
         await self._write("create", resource)

@@ -19,6 +19,7 @@ from kubeprobe.control.nodes import NodeWatch
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.reports import ReportSink
 from kubeprobe.control.resident import ResidentReconciler
+from kubeprobe.control.resident_store import ResidentStore
 from kubeprobe.control.result import ResultReconciler
 from kubeprobe.control.run import RunReconciler
 from kubeprobe.control.tidy import Tidier
@@ -55,7 +56,7 @@ def make_nodes(context: Context) -> NodeWatch:
 
 
 def make_results(context: Context) -> ResultReconciler:
-    return ResultReconciler(context, make_nodes(context))
+    return ResultReconciler(context, make_nodes(context), ResidentStore(context.views, context.now))
 
 
 def make_residents(context: Context) -> ResidentReconciler:

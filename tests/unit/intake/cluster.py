@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from kubeprobe.intake.port import Answer, Check, PodIdentity
+from kubeprobe.intake.port import Answer, Check, PodIdentity, SamplesAnswer
+from probe_sdk.samples import Samples
 from probe_sdk.wire import Report
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -125,6 +126,20 @@ class Reports:
         self.seen.append((who, report, received_at))
         self.entered.set()
         await self.free.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class SampleTaker:
+    """Takes down the samples that the intake hands on; answers as it is told."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[PodIdentity, Samples, datetime]] = []
+        self.answer: SamplesAnswer | Exception = SamplesAnswer.COUNTED
+
+    async def accept(self, who: PodIdentity, samples: Samples, received_at: datetime) -> SamplesAnswer:
+        self.seen.append((who, samples, received_at))
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
-from tests.unit.intake.cluster import Clock, Health, Keys, Reports, claims, sign
+from tests.unit.intake.cluster import Clock, Health, Keys, Reports, SampleTaker, claims, sign
 
-from kubeprobe.intake.reports import Limits
+from kubeprobe.intake.posts import Limits
 from kubeprobe.intake.server import Intake, IntakeDeps, serve
 from probe_sdk.wire import REPORT_PATH
 
@@ -28,6 +28,7 @@ class Site:
 
     limits: Limits = field(default_factory=Limits)
     reports: Reports = field(default_factory=Reports)
+    samples: SampleTaker = field(default_factory=SampleTaker)
     health: Health = field(default_factory=Health)
     keys: Keys = field(default_factory=Keys)
     clock: Clock = field(default_factory=Clock)
@@ -36,18 +37,24 @@ class Site:
     http: httpx.AsyncClient = field(init=False)
 
     def deps(self) -> IntakeDeps:
-        return IntakeDeps(self.reports, self.health, self.keys, self.registry, self.clock.now, self.clock, self.limits)
+        return IntakeDeps(
+            self.reports, self.samples, self.health, self.keys, self.registry, self.clock.now, self.clock, self.limits
+        )
 
     async def report(
-        self, body: bytes = PASSED, token: str | None = "", headers: Mapping[str, str] | None = None
+        self,
+        body: bytes = PASSED,
+        token: str | None = "",
+        headers: Mapping[str, str] | None = None,
+        path: str = REPORT_PATH,
     ) -> httpx.Response:
-        """POST a report with the given token; a good one by default, none with None."""
+        """POST a report, or something else, with the given token; a good one by default, none with None."""
         shown = sign(claims()) if token == "" else token
         authorization = {} if shown is None else {"Authorization": f"Bearer {shown}"}
-        return await self.http.post(REPORT_PATH, content=body, headers=authorization | dict(headers or {}))
+        return await self.http.post(path, content=body, headers=authorization | dict(headers or {}))
 
-    def count(self, code: int) -> float:
-        return self.registry.get_sample_value("kubeprobe_intake_reports_total", {"code": str(code)}) or 0
+    def count(self, code: int, names: str = "reports") -> float:
+        return self.registry.get_sample_value(f"kubeprobe_intake_{names}_total", {"code": str(code)}) or 0
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

@@ -18,7 +18,7 @@ from tests.unit.intake.conftest import PASSED, Site, head, running, until
 from kubeprobe.intake.keys import PAUSE_SECONDS
 from kubeprobe.intake.metrics import CODES
 from kubeprobe.intake.port import Answer
-from kubeprobe.intake.reports import Limits
+from kubeprobe.intake.posts import Limits
 from kubeprobe.kube.port import ApiError
 from probe_sdk.wire import MAX_BODY_BYTES, MAX_ERRORS, Report, Step, StepSeconds
 

@@ -81,6 +81,13 @@ class Metrics:
             "kubeprobe_reconcile_errors", "Reconciliations that ended in an error.", ["kind"], registry=registry
         )
 
+        self.log_reads = Counter(
+            "kubeprobe_resident_log_reads",
+            "Logs of silent resident probers that were read, by what was found (news, silent, failed).",
+            ["answer"],
+            registry=registry,
+        )
+
     def watch_lag(self, lag: LagMonitor, gauges: Gauges) -> None:
         """Tell how well the operator keeps up, read when it is asked for."""
         told = (

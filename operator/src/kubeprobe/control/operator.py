@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -22,6 +22,7 @@ from kubeprobe.control.context import Context, Kind, Work
 from kubeprobe.control.discovery import Discovery
 from kubeprobe.control.events import Recorder
 from kubeprobe.control.health import OperatorHealth, Sync
+from kubeprobe.control.kubelet import LogReader
 from kubeprobe.control.lag import Gauges, LagMonitor
 from kubeprobe.control.leader import Duty, Elector, boot_clock
 from kubeprobe.control.lease import LEASE_NAME, LeaseStore
@@ -31,9 +32,12 @@ from kubeprobe.control.nodes import NodeWatch
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.reports import ReportSink
 from kubeprobe.control.resident import ResidentReconciler
+from kubeprobe.control.resident_store import ResidentStore
 from kubeprobe.control.result import ResultReconciler
 from kubeprobe.control.run import RunReconciler
+from kubeprobe.control.samples import SampleSink
 from kubeprobe.control.sweep import SweepReconciler
+from kubeprobe.control.target_metrics import TargetCollector, written_labels
 from kubeprobe.control.template import TemplateReconciler
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key, Views
@@ -128,7 +132,10 @@ class Operator:
         self._nodes = NodeWatch(api, views, time.monotonic)
         self._waves = WaveReconciler(self._context, self._runs, self._nodes)
         sweeps = SweepReconciler(self._context, self._runs, self._waves, self._nodes)
-        self._results = ResultReconciler(self._context, self._nodes)
+        self._heard = ResidentStore(views, utc_now)
+        self._log_reader = LogReader(self._context, api, self._heard)
+        self._results = ResultReconciler(self._context, self._nodes, self._heard)
+        metrics.registry.register(TargetCollector(views, self._heard, self._labels_of, utc_now))
         configs = ConfigReconciler(self._context, self._tidier, self._results.latest)
         templates = TemplateReconciler(self._context)
         self._discovery = Discovery(api, self._context, time.monotonic)
@@ -165,7 +172,8 @@ class Operator:
         self._wake_all()
         if self._badge is not None:
             self._badge.look()
-        beside = (self._tidier.run(), self._leftovers.run(), self._context.recorder.run(), self._discovery.run())
+        housekeeping = (self._tidier.run(), self._leftovers.run(), self._context.recorder.run())
+        beside = (*housekeeping, self._discovery.run(), self._log_reader.run())
         async with _running(*beside, *(self._work() for _ in range(WORKERS))):
             await stop.wait()
         with contextlib.suppress(ApiError, TimeoutError):
@@ -231,6 +239,7 @@ class Operator:
         started = time.monotonic()
         deps = IntakeDeps(
             reports=ReportSink(self._context, self._runs, self._waves, self._elector.leads),
+            samples=SampleSink(self._context, self._heard, self._elector.leads),
             health=OperatorHealth(
                 self._context.queue, self._elector, self._sync, self._watches, time.monotonic, started
             ),
@@ -241,6 +250,10 @@ class Operator:
         async with serve(Intake(deps), self._settings.host, self._settings.port):
             logger.info("reports are taken at %s", self._settings.intake_url)
             yield
+
+    def _labels_of(self, key: Key) -> Mapping[str, Mapping[str, str]]:
+        config = self._context.views.configs.get(key)
+        return written_labels(config) if config is not None else {}
 
     def _watch_age_seconds(self) -> float:
         """How long ago the watch that hears least was last told something."""

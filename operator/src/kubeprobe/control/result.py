@@ -6,19 +6,21 @@ import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from kubeprobe.api import API_VERSION, ProbeConfig, ProbeResultStatus, Schedule, Verdict
+from kubeprobe.api import API_VERSION, Mode, ProbeConfig, ProbeResultStatus, Schedule, Verdict
 from kubeprobe.control.again import look_again_after
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.nodes import NodeWatch
+from kubeprobe.control.resident_store import ResidentStore
 from kubeprobe.control.view import Key, ResultView, read_result
 from kubeprobe.kube.port import RESULTS, ApiError
 from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.config import followed
 from kubeprobe.plan.pace import paced, repaced
+from kubeprobe.plan.resident_answer import Damper, fresh_resident_until, stand_resident
 from kubeprobe.plan.resolve import Mistake, Work, of_config
 from kubeprobe.plan.result import ResultPlan, fold, fresh_until, plan_write
 from kubeprobe.plan.schedule import Rhythm
-from kubeprobe.plan.standing import in_maintenance, pending, stand
+from kubeprobe.plan.standing import Standing, in_maintenance, pending, stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +44,27 @@ class Written:
 class ResultReconciler:
     """Keeps one config's answer."""
 
-    def __init__(self, context: Context, nodes: NodeWatch) -> None:
+    def __init__(self, context: Context, nodes: NodeWatch, residents: ResidentStore) -> None:
         self._ctx = context
         self._nodes = nodes
+        self._residents = residents
         self._answers: dict[Key, Answer] = {}
         self._written: dict[Key, Written] = {}
+        self._dampers: dict[Key, Damper] = {}
+        """For configs with resident probers, whose answers may turn at any rate."""
 
     async def reconcile(self, key: Key) -> None:
         """Fold and, if worth it, write. Raises `ApiError` when the write failed."""
         config = self._ctx.views.configs.get(key)
         if config is None or config.metadata.deletion_timestamp is not None:
-            self._answers.pop(key, None)
-            self._written.pop(key, None)
+            for memory in (self._answers, self._written, self._dampers):
+                memory.pop(key, None)
+            self._residents.forget(key)
             return
         now = self._ctx.now()
         result = self._ctx.views.results.get(key)
         held = self._held(key, config, result, now)
-        runs = self._ctx.views.runs.group(key)
-        nodes = self._nodes.names() if config.spec.targets is not None else None
-        status = fold(held.status, config, runs, now, nodes)
-        work = self._work(config)
-        standing = stand(status, config, work, self._cadence(config, status, work), runs, now)
+        standing = self._standing(key, config, held.status, now)
         status, stands = standing.status, result.status if result else None
         if config.spec.schedule is not None and repaced(config.spec.schedule, held.status, status):
             self._ctx.queue.add((Kind.CONFIG, key))  # which runs are due when follows from the answer
@@ -71,7 +73,8 @@ class ResultReconciler:
             self._answers.pop(key, None)
             return
         self._answers[key] = Answer(config.metadata.uid, status, held.written_at)
-        plan = plan_write(stands, held.written_at, status, config.metadata.uid, now)
+        free_at = self._dampers[key].free_at() if key in self._dampers else None
+        plan = plan_write(stands, held.written_at, status, config.metadata.uid, now, free_at)
         self._ctx.wake(Kind.RESULT, key, plan.wake_at)
         if plan.write:
             await self._write(key, config, result, plan)
@@ -80,6 +83,8 @@ class ResultReconciler:
         """Forget what was held in memory: what is written counts, for another replica may have led meanwhile."""
         self._answers.clear()
         self._written.clear()
+        self._dampers.clear()
+        self._residents.reset()
 
     async def flush(self) -> None:
         """Write every answer that is ahead of what is written: the process is about to end."""
@@ -98,6 +103,18 @@ class ResultReconciler:
         if held is not None and config is not None and held.config_uid == config.metadata.uid:
             return held.status
         return result.status if result else None
+
+    def _standing(self, key: Key, config: ProbeConfig, before: ProbeResultStatus, now: datetime) -> Standing:
+        work = self._work(config)
+        if config.spec.mode is Mode.RESIDENT:
+            self._dampers.setdefault(key, Damper())
+            return stand_resident(before, config, work, self._residents.take(key), now)
+        self._dampers.pop(key, None)
+        self._residents.forget(key)
+        runs = self._ctx.views.runs.group(key)
+        nodes = self._nodes.names() if config.spec.targets is not None else None
+        status = fold(before, config, runs, now, nodes).model_copy(update={"resident": None})
+        return stand(status, config, work, self._cadence(config, status, work), runs, now)
 
     def _work(self, config: ProbeConfig) -> Work | Mistake:
         views = self._ctx.views
@@ -124,7 +141,8 @@ class ResultReconciler:
         work, meta = self._work(config), config.metadata
         cadence = self._cadence(config, plan.status, work)
         next_run = Rhythm(cadence, meta.creation_timestamp, meta.uid).slots(now).next if cadence else None
-        update = {"next_run": next_run, "fresh_until": fresh_until(work, cadence, now)}
+        until = fresh_resident_until(config, now) or fresh_until(work, cadence, now)
+        update = {"next_run": next_run, "fresh_until": until}
         status = plan.status.model_copy(update=update)
         result = result or await self._create(key, config, plan.priority)
         if result is None:
@@ -133,7 +151,7 @@ class ResultReconciler:
         said = status.model_dump(by_alias=True, exclude_none=True, mode="json")
         body = {
             "metadata": {"resourceVersion": str(result.resource_version)},
-            "status": {"nextRun": None, "freshUntil": None, "targets": None, **said},
+            "status": {"nextRun": None, "freshUntil": None, "targets": None, "resident": None, **said},
         }
         try:
             answer = await self._ctx.writer.merge_patch(
@@ -148,6 +166,8 @@ class ResultReconciler:
         self._ctx.views.results.put(written)
         self._answers.pop(key, None)
         self._written[key] = Written(config.metadata.uid, written, now)
+        if key in self._dampers:
+            self._dampers[key] = self._dampers[key].written(now)
         self._tell(config, plan, now)
 
     async def _create(self, key: Key, config: ProbeConfig, priority: Priority) -> ResultView | None:

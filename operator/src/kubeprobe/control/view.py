@@ -20,6 +20,7 @@ from kubeprobe.kube.reflector import Held
 from kubeprobe.plan.nodes import Node
 from kubeprobe.plan.owned import Owned, OwnedKind
 from kubeprobe.plan.pod_view import PodView
+from kubeprobe.plan.resident_pod import ResidentPod
 from kubeprobe.plan.standing import MAINTENANCE
 
 Key = tuple[str, str]
@@ -172,6 +173,8 @@ class Views:
         """Grouped by the config that they belong to."""
         self.results: View[ResultView] = View(_flat_ident)
         self.pods: View[PodView] = View(_flat_ident)
+        self.resident_pods: View[ResidentPod] = View(_flat_ident, lambda pod: pod.key)
+        """Grouped by the config that they probe for."""
         self.nodes: View[Node] = View(lambda one: Held(("", one.name), one.uid, one.resource_version))
         self.owned: dict[OwnedKind, View[Owned]] = {kind: View(_flat_ident, _prober_of) for kind in OwnedKind}
         """What resident probers are made of, grouped by their config."""
@@ -191,7 +194,7 @@ def _prober_of(one: Owned) -> Key:
     return (one.namespace, one.config)
 
 
-def _flat_ident(one: ResultView | PodView | Owned) -> Held:
+def _flat_ident(one: ResultView | PodView | ResidentPod | Owned) -> Held:
     return Held((one.namespace, one.name), one.uid, one.resource_version)
 
 

@@ -17,6 +17,7 @@ from kubeprobe.kube.reflector import Feed
 from kubeprobe.plan.found import LABEL_RESIDENT, wanted_kinds
 from kubeprobe.plan.owned import OwnedKind, read_owned
 from kubeprobe.plan.pod_view import read_pod
+from kubeprobe.plan.resident_pod import LABEL_RESIDENT, read_resident_pod
 from probe_sdk.wire import LABEL_RUN
 
 
@@ -41,7 +42,7 @@ class Watcher:
         self._residents = residents
 
     def feeds(self) -> tuple[Feed, ...]:
-        """All that the operator watches: its own kinds, the probes' pods, and namespaces for their labels."""
+        """All that the operator watches: its own kinds, pods of probes and of probers, and namespaces for their labels."""
         views = self._views
         return (
             Feed(NAMESPACES, KindSink(self.namespace, self.namespace_gone), held=views.namespaces.held),
@@ -51,6 +52,12 @@ class Watcher:
             Feed(RESULTS, KindSink(self.result, self.result_gone), held=views.results.held),
             Feed(PODS, KindSink(self.pod, self.pod_gone), label_selector=LABEL_RUN, held=views.pods.held),
             *(self._probers(kind, resource) for kind, resource in PROBER_RESOURCES.items()),
+            Feed(
+                PODS,
+                KindSink(self.resident_pod, self.resident_pod_gone),
+                label_selector=LABEL_RESIDENT,
+                held=views.resident_pods.held,
+            ),
         )
 
     def _probers(self, kind: OwnedKind, resource: Resource) -> Feed:
@@ -140,6 +147,20 @@ class Watcher:
         self._views.pods.drop(key, uid)
         if pod is not None:
             self._add(Kind.RUN, (pod.namespace, pod.run))
+
+    def resident_pod(self, body: Object) -> None:
+        """A resident prober has a pod, and may be heard from now on."""
+        pod = read_resident_pod(body)
+        known = self._views.resident_pods.get((pod.namespace, pod.name))
+        if self._views.resident_pods.put(pod) and (known is None or known.uid != pod.uid):
+            self._add(Kind.RESULT, pod.key)
+
+    def resident_pod_gone(self, key: Key, uid: str) -> None:
+        """What it told counts; its targets are others' now."""
+        pod = self._views.resident_pods.get(key)
+        self._views.resident_pods.drop(key, uid)
+        if pod is not None:
+            self._add(Kind.RESULT, pod.key)
 
     def namespace(self, body: Object) -> None:
         """A namespace's labels decide which templates may be used in it."""

@@ -19,23 +19,33 @@ CODES = (
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
-"""Every status that a report is answered with."""
+"""Every status that a pod is answered with."""
 
 
-class IntakeMetrics:
-    """The metrics of reports, on the registry that is handed in."""
+class PostMetrics:
+    """The metrics of one kind of thing that pods post, on the registry that is handed in.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        reports = Counter(
-            "kubeprobe_intake_reports", "Reports received, by HTTP status of the answer.", ["code"], registry=registry
+    Args:
+        names: what it is called in the plural.
+        done: the name of what has become of it when it is answered.
+    """
+
+    def __init__(self, registry: CollectorRegistry, names: str, done: str) -> None:
+        posts = Counter(
+            f"kubeprobe_intake_{names}",
+            f"{names.capitalize()} received, by HTTP status of the answer.",
+            ["code"],
+            registry=registry,
         )
-        self.by_code = {code: reports.labels(str(code.value)) for code in CODES}
+        self.by_code = {code: posts.labels(str(code.value)) for code in CODES}
         self.in_flight = Gauge(
-            "kubeprobe_intake_reports_in_flight", "Reports that are being received or recorded now.", registry=registry
+            f"kubeprobe_intake_{names}_in_flight",
+            f"{names.capitalize()} that are being received or recorded now.",
+            registry=registry,
         )
-        self.durable_seconds = Histogram(
-            "kubeprobe_intake_durable_seconds",
-            "From a report's arrival to its being durable.",
+        self.seconds = Histogram(
+            f"kubeprobe_intake_{done}_seconds",
+            f"From the arrival of {names} to their being {done}.",
             registry=registry,
             buckets=BUCKETS,
         )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from kubeprobe.intake.port import Answer
+from pydantic import BaseModel
+
+from kubeprobe.intake.port import Answer, SamplesAnswer, Told
 from kubeprobe.intake.refusal import RETRY_AFTER_SECONDS
+from probe_sdk.samples import MAX_SAMPLES_BYTES, SAMPLES_PATH, Samples
 from probe_sdk.wire import ENV_TOKEN_FILE, MAX_BODY_BYTES, REPORT_PATH, Report
 
 OTHER_ANSWERS = {
-    400: "the body is not UTF-8, not JSON, not a report, or broken off",
+    400: "the body is not UTF-8, not JSON, not what is wanted, or broken off",
     401: "no token, or one that is not valid here",
     408: "the body did not arrive in time",
-    413: f"the body is longer than {MAX_BODY_BYTES} bytes",
     415: "the body has a Content-Encoding",
 }
 HEADERS = {
@@ -21,7 +24,7 @@ HEADERS = {
     },
     503: {
         "Retry-After": {
-            "description": "Seconds after which to send the report again.",
+            "description": "Seconds after which to send it again.",
             "schema": {"type": "integer", "minimum": 0, "examples": [RETRY_AFTER_SECONDS]},
         }
     },
@@ -30,8 +33,7 @@ HEADERS = {
 
 def document(version: str) -> dict[str, Any]:
     """The OpenAPI 3.1 document of this version."""
-    schema = Report.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas = {**schema.pop("$defs", {}), "Report": schema, "Recorded": _text("recorded"), "Error": _text("error")}
+    schemas = {**_schemas(Report), **_schemas(Samples), "Recorded": _text("recorded"), "Error": _text("error")}
     token = {
         "type": "http",
         "scheme": "bearer",
@@ -47,7 +49,11 @@ def document(version: str) -> dict[str, Any]:
             "description": "What a probe's pod says to the operator, and what the operator says of itself.",
         },
         "servers": [{"url": "/"}],
-        "paths": {REPORT_PATH: {"post": _report_operation()}, **_plain_paths()},
+        "paths": {
+            REPORT_PATH: {"post": _report_operation()},
+            SAMPLES_PATH: {"post": _samples_operation()},
+            **_plain_paths(),
+        },
         "components": {"schemas": schemas, "securitySchemes": {"podToken": token}},
     }
 
@@ -56,16 +62,40 @@ def _text(name: str) -> dict[str, Any]:
     return {"type": "object", "required": [name], "properties": {name: {"type": "string"}}}
 
 
+def _schemas(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs", {}), model.__name__: schema}
+
+
 def _report_operation() -> dict[str, Any]:
-    told = OTHER_ANSWERS | {answer.status: answer.text for answer in Answer}
     return {
         "operationId": "report",
         "summary": "Report the outcome of a run",
         "description": "The run is that of the pod that the token is bound to. Answered 200 only once it is durable; "
         "the same report again is 200 and changes nothing.",
+        **_posted("Report", MAX_BODY_BYTES, Answer),
+    }
+
+
+def _samples_operation() -> dict[str, Any]:
+    return {
+        "operationId": "samples",
+        "summary": "Tell how the targets of a resident prober are",
+        "description": "The prober is the pod that the token is bound to. Counts are since its epoch began, so a "
+        "message that is lost costs nothing, and one that comes twice, or late, is 200 and changes nothing.",
+        **_posted("Samples", MAX_SAMPLES_BYTES, SamplesAnswer),
+    }
+
+
+def _posted(schema: str, max_bytes: int, answers: Iterable[Told]) -> dict[str, Any]:
+    told: dict[int, list[str]] = {status: [text] for status, text in OTHER_ANSWERS.items()}
+    told[413] = [f"the body is longer than {max_bytes} bytes"]
+    for one in answers:
+        told.setdefault(one.status, []).append(one.text)
+    return {
         "security": [{"podToken": []}],
-        "requestBody": {"required": True, "content": _json("Report")},
-        "responses": {str(status): _answer(status, text) for status, text in sorted(told.items())},
+        "requestBody": {"required": True, "content": _json(schema)},
+        "responses": {str(status): _answer(status, "; or ".join(texts)) for status, texts in sorted(told.items())},
     }
 
 

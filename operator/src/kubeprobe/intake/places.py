@@ -1,4 +1,4 @@
-"""How many reports are being taken in at once, in all and for each pod: what may wait is bounded, the rest is told."""
+"""How much is being taken in at once, in all and for each pod: what may wait is bounded, the rest is told."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ class Places:
     """Counts who is inside.
 
     Args:
+        what: what is taken in, in the plural.
         at_once: how many there may be.
         at_once_per_pod: how many of one pod there may be.
     """
 
-    def __init__(self, at_once: int, at_once_per_pod: int) -> None:
+    def __init__(self, what: str, at_once: int, at_once_per_pod: int) -> None:
+        self._what = what
         self._at_once = at_once
         self._at_once_per_pod = at_once_per_pod
         self._by_pod: dict[str, int] = {}
@@ -22,7 +24,7 @@ class Places:
     def take(self) -> None:
         """Let one in, or raise `RefusalError`."""
         if self.taken >= self._at_once:
-            raise refusal.later("too many reports at once: send it again")
+            raise refusal.later(f"too many {self._what} at once: send it again")
         self.taken += 1
 
     def give_back(self) -> None:
@@ -33,7 +35,7 @@ class Places:
         """Let one of a pod in, or raise `RefusalError`."""
         inside = self._by_pod.get(pod_uid, 0)
         if inside >= self._at_once_per_pod:
-            raise refusal.later("this pod has too many reports under way: wait for their answers")
+            raise refusal.later(f"this pod has too many {self._what} under way: wait for their answers")
         self._by_pod[pod_uid] = inside + 1
 
     def give_back_for(self, pod_uid: str) -> None:

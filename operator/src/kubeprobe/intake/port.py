@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
 
+from probe_sdk.samples import Samples
 from probe_sdk.wire import Report
 
 
@@ -18,6 +19,20 @@ class PodIdentity:
     namespace: str
     pod: str
     pod_uid: str
+
+
+class Told(Protocol):
+    """What a sender is answered."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status code."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """What became of what it sent."""
+        ...
 
 
 class Answer(Enum):
@@ -38,6 +53,39 @@ class Answer(Enum):
     def text(self) -> str:
         """What the sender is told."""
         return self.value[1]
+
+
+class SamplesAnswer(Enum):
+    """What became of samples, as HTTP status and text."""
+
+    COUNTED = (200, "the samples are counted")
+    KNOWN = (200, "nothing is new in the samples: they came before, or newer ones did")
+    UNKNOWN_POD = (403, "the token's pod is not a resident prober of a ProbeConfig with mode Resident, or is gone")
+    BACKWARDS = (
+        409,
+        "counts are lower than they were in the same epoch: begin a new epoch with new counts",
+    )
+    DEAD = (410, "the epoch is over: the pod has sent samples of a later one")
+    FULL = (503, "the operator keeps as many targets as it can: probe fewer, or send it again later")
+    UNAVAILABLE = (503, "the samples cannot be taken now: send them again")
+
+    @property
+    def status(self) -> int:
+        """The HTTP status code."""
+        return self.value[0]
+
+    @property
+    def text(self) -> str:
+        """What the sender is told."""
+        return self.value[1]
+
+
+class SampleTaker(Protocol):
+    """Where samples go."""
+
+    async def accept(self, who: PodIdentity, samples: Samples, received_at: datetime) -> SamplesAnswer:
+        """Count samples, in memory: the next ones hold all that these do. What it raises is told as UNAVAILABLE."""
+        ...
 
 
 class Reports(Protocol):

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from kubeprobe.intake.answer import JSON, answer
-from kubeprobe.intake.port import Answer
-from probe_sdk.wire import MAX_BODY_BYTES, cut
+from kubeprobe.intake.port import Told
+from probe_sdk.wire import cut
 
 RETRY_AFTER_SECONDS = 1
 TOLD_FINDINGS = 3
@@ -45,9 +45,9 @@ class RefusalError(Exception):
         return response
 
 
-def too_large() -> RefusalError:
+def too_large(what: str, max_bytes: int) -> RefusalError:
     """The body is over its bound."""
-    text = f"a report may take {MAX_BODY_BYTES} bytes: shorten its texts"
+    text = f"{what} may take {max_bytes} bytes: shorten its texts"
     return RefusalError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, end=True)
 
 
@@ -85,14 +85,15 @@ def later(why: str) -> RefusalError:
     return RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, why, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-def not_a_report(error: ValidationError) -> RefusalError:
-    """The body is not JSON, or not a report; names the fields, and nothing of their contents that is long."""
+def malformed(what: str, error: ValidationError) -> RefusalError:
+    """The body is not JSON, or not what is wanted; names the fields, and nothing of their contents that is long."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     told = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in found[:TOLD_FINDINGS])
     rest = f"; and {len(found) - TOLD_FINDINGS} more" if len(found) > TOLD_FINDINGS else ""
-    return RefusalError(HTTPStatus.BAD_REQUEST, cut(f"the body is not a report, {SEE}: {told}{rest}", MAX_TEXT_BYTES))
+    return RefusalError(HTTPStatus.BAD_REQUEST, cut(f"the body is not {what}, {SEE}: {told}{rest}", MAX_TEXT_BYTES))
 
 
-def not_recorded(why: Answer) -> RefusalError:
-    """What the operator made of a report, when it is not recorded."""
-    return later(why.text) if why is Answer.UNAVAILABLE else RefusalError(HTTPStatus(why.status), why.text)
+def not_recorded(why: Told) -> RefusalError:
+    """What the operator made of what was posted, when it is not recorded."""
+    unavailable = why.status == HTTPStatus.SERVICE_UNAVAILABLE
+    return later(why.text) if unavailable else RefusalError(HTTPStatus(why.status), why.text)

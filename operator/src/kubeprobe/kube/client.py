@@ -15,13 +15,14 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
 
 from kubeprobe.kube.fence import last_look
-from kubeprobe.kube.port import ApiError, Object, Resource
+from kubeprobe.kube.port import PODS, ApiError, Object, Resource
 
 REQUEST_TIMEOUT_SECONDS = 30.0
 REQUEST_LIMITS = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
 SILENCE_SECONDS = 90.0
 """A watch that is silent for so long hangs: the server sends a bookmark every minute."""
 PAGE = 500
+LOG_BYTES = 512 * 1024
 
 JSON_PATCH = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -176,6 +177,22 @@ class Client:
         """See `Api.delete_collection`."""
         options = {"propagationPolicy": "Background"}
         await self._request("DELETE", resource.path(namespace), query={"labelSelector": label_selector}, body=options)
+
+    async def pod_log(self, namespace: str, pod: str, container: str, *, since_seconds: int, tail_lines: int) -> str:
+        """See `LogApi.pod_log`."""
+        query = {"container": container, "sinceSeconds": str(since_seconds), "tailLines": str(tail_lines)}
+        response = await self._send("GET", PODS.path(namespace, pod, "log"), query=query, accept="*/*")
+        log = bytearray()
+        try:
+            async for part in response.content.iter_any():
+                log += part
+                if len(log) > LOG_BYTES:
+                    break
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _absent(self.host, error) from error
+        finally:
+            response.close()
+        return log[:LOG_BYTES].decode(errors="replace")
 
     async def _request(
         self,

@@ -121,6 +121,14 @@ class Reader(Protocol):
         ...
 
 
+class LogApi(Protocol):
+    """What kubeprobe asks of kubelets, through the API server."""
+
+    async def pod_log(self, namespace: str, pod: str, container: str, *, since_seconds: int, tail_lines: int) -> str:
+        """The end of a container's log, at most half a mebibyte of it. Raises `ApiError`."""
+        ...
+
+
 class Api(Reader, Protocol):
     """All that kubeprobe asks of an API server. Every method raises `ApiError`."""
 
@@ -153,8 +161,8 @@ class Api(Reader, Protocol):
         ...
 
 
-class ObservedApi(Api, Protocol):
-    """An API that tells of its answers."""
+class ObservedApi(Api, LogApi, Protocol):
+    """An API, kubelets' logs and all, that tells of its answers."""
 
     def observe(self, observer: Callable[[str, int], None]) -> None:
         """Tell of every request from now on: its HTTP verb, and the answer's status (0 when there was none)."""

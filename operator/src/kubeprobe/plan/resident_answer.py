@@ -103,7 +103,7 @@ def stand_resident(
     assert config.spec.resident is not None
     terms = terms_of(config.spec.resident)
     judged = judge(heard.voices, terms, heard.listening_since, now)
-    silent_at = judged.silent_at if judged else _last_word(heard) + timedelta(seconds=terms.silence_seconds)
+    silent_at = judged.silent_at if judged else _could_speak(config, heard) + timedelta(seconds=terms.silence_seconds)
     stale = judged is None and now >= silent_at
     resident = judged.resident if judged else _unheard(before.resident, heard) if stale else before.resident
     status = _counted(before, heard, resident, now)
@@ -149,9 +149,11 @@ def _unheard(before: ResultResident | None, heard: Heard) -> ResultResident:
     return before.model_copy(update={**update, "probers": 0, "silent": len(heard.voices)})
 
 
-def _last_word(heard: Heard) -> datetime:
+def _could_speak(config: ProbeConfig, heard: Heard) -> datetime:
+    """When a prober last spoke; before the first word, since when one could have spoken."""
     words = (one.word.heard_at for one in heard.voices if one.word is not None)
-    return max((heard.listening_since, *words))
+    pods = (one.created_at for one in heard.voices)
+    return max((config.metadata.creation_timestamp, heard.listening_since, *pods, *words))
 
 
 def _stale(terms: Terms, heard: Heard) -> Reasons:

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from kubeprobe.api import FailingResidentTarget, ResidentSource, ResultResident, Verdict
 from kubeprobe.plan import record
 from kubeprobe.plan.resident_word import Spot, Voice, Word
+from probe_sdk.wire import cut
 
 SHORTEST_SILENCE_SECONDS = 30.0
 SILENT_INTERVALS = 3
@@ -112,25 +113,35 @@ def judge(voices: Iterable[Voice], terms: Terms, listening_since: datetime, now:
     )
 
 
-def _summed(voices: Iterable[Voice], terms: Terms, listening_since: datetime, now: datetime) -> _Sum:
+def speakers(voices: Iterable[Voice], terms: Terms, now: datetime) -> dict[str, Voice]:
+    """Who is believed, by node, and for all nodes under the empty name where there is one prober for all."""
+    found = {node: _speaker(group, terms, now) for node, group in _groups(voices, terms)}
+    return {node: voice for node, voice in found.items() if voice is not None}
+
+
+def _groups(voices: Iterable[Voice], terms: Terms) -> list[tuple[str, list[Voice]]]:
     groups: dict[str, list[Voice]] = defaultdict(list)
     for voice in voices:
         groups[voice.node if terms.each_node else ""].append(voice)
+    return sorted(groups.items())
+
+
+def _summed(voices: Iterable[Voice], terms: Terms, listening_since: datetime, now: datetime) -> _Sum:
     words, silent, unheard = [], 0, 0
-    for node, group in sorted(groups.items()):
+    for node, group in _groups(voices, terms):
         speaker = _speaker(group, terms, now)
-        if speaker is not None:
-            words.append((node, speaker))
+        if speaker is not None and speaker.word is not None:
+            words.append((node, speaker.word))
         elif _overdue(group, terms, listening_since, now):
             silent += 1
             unheard += max((one.word.targets for one in group if one.word), default=1)
     return _Sum(tuple(words), silent, unheard)
 
 
-def _speaker(group: Sequence[Voice], terms: Terms, now: datetime) -> Word | None:
-    alive = [one for one in group if one.heard_within(terms.silence_seconds, now)]
-    words = [one.word for one in sorted(alive, key=lambda one: one.created_at, reverse=True) if one.word]
-    return min(words, key=lambda word: (not word.whole, word.unknown), default=None)
+def _speaker(group: Sequence[Voice], terms: Terms, now: datetime) -> Voice | None:
+    alive = [(one, one.word) for one in group if one.word and one.heard_within(terms.silence_seconds, now)]
+    alive.sort(key=lambda one: one[0].created_at, reverse=True)
+    return min(alive, key=lambda one: (not one[1].whole, one[1].unknown), default=(None, None))[0]
 
 
 def _overdue(group: Sequence[Voice], terms: Terms, listening_since: datetime, now: datetime) -> bool:
@@ -222,7 +233,7 @@ def _words(
     reasons = {Verdict.PASSED: "Passed", Verdict.FAILED: "TargetsFailed"}
     reason = reasons.get(verdict) if verdict else None
     unknown = "TargetsUnknown" if resident.targets else "NoTargets"
-    return reason or unknown, record.cut("; ".join(parts), MESSAGE_BYTES)
+    return reason or unknown, cut("; ".join(parts), MESSAGE_BYTES)
 
 
 def _unclear(resident: ResultResident) -> str:
@@ -240,6 +251,6 @@ def _list(named: Sequence[tuple[str, Spot]], count: int) -> str:
 
 def _name(node: str, spot: Spot) -> str:
     flaps = f"turned {spot.turns} times in the last minute" if spot.turns else ""
-    why = "; ".join(part for part in (record.cut(spot.message, WHY_BYTES), flaps) if part)
+    why = "; ".join(part for part in (cut(spot.message, WHY_BYTES), flaps) if part)
     where = f"{spot.target} from {node}" if node else spot.target
     return f"{where} ({why})" if why else where

@@ -144,6 +144,16 @@ def read_log(lines: Iterable[str]) -> LogLine | None:
     return None
 
 
+def verdicts(prober: Prober, word: Word) -> dict[str, Verdict]:
+    """How each target that messages told of is by a word that may have come another way, and later."""
+    if word.source is ResidentSource.INTAKE:
+        return {name: Verdict(one.sample.verdict) for name, one in prober.targets.items()}
+    all_named = len(word.spots) == word.failed + word.unknown
+    others = Verdict.PASSED if all_named else Verdict.UNKNOWN
+    named = {spot.target: spot.verdict for spot in word.spots}
+    return {name: named.get(name, others) for name in prober.targets}
+
+
 def newer(one: Word | None, other: Word | None) -> Word | None:
     """The word that was heard later."""
     if one is None or other is None:

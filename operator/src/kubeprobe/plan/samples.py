@@ -60,6 +60,8 @@ class Known:
     unrest: float
     """About how often its verdict turned in the minute before it was heard."""
     heard_at: datetime
+    lately_seconds: float | None
+    """How long its newest passed probes took in the mean; None before the first one."""
 
     def unrest_at(self, now: datetime) -> float:
         """About how often its verdict turned in the last minute, if it has not turned since it was heard."""
@@ -120,9 +122,7 @@ def merge(prober: Prober | None, samples: Samples, heard_at: datetime) -> Merge:
     if any(_backwards(prober, one) for one in news.values()):
         return Merge(prober, Taken.BACKWARDS)
     gains = tuple(_gain(prober, one) for one in news.values())
-    told = {
-        gain.target: Known(samples.sequence, gain.sample, _unrest(prober, gain, heard_at), heard_at) for gain in gains
-    }
+    told = {gain.target: _known(prober, gain, samples.sequence, heard_at) for gain in gains}
     merged = replace(prober, heard_at=max(prober.heard_at, heard_at), targets={**prober.targets, **told})
     if samples.sequence > prober.sequence:
         merged = replace(
@@ -154,6 +154,12 @@ def _end_of_round(merge: Merge, samples: Samples) -> Merge:
 def _silent(prober: Prober, now: datetime) -> bool:
     """Whether its process must have ended, for one with an older name speaks: its node's clock was put back."""
     return now - prober.heard_at >= timedelta(seconds=SILENT_SECONDS)
+
+
+def _known(prober: Prober, gain: Gain, sequence: int, heard_at: datetime) -> Known:
+    before = prober.targets.get(gain.target)
+    lately = gain.seconds / gain.passed if gain.passed else before.lately_seconds if before else None
+    return Known(sequence, gain.sample, _unrest(prober, gain, heard_at), heard_at, lately)
 
 
 def _unrest(prober: Prober, gain: Gain, heard_at: datetime) -> float:

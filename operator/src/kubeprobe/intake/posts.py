@@ -1,4 +1,4 @@
-"""POST /v1/report: everything that a sender can get wrong, cheapest check first, then the one thing that is wanted.
+"""What pods post: everything that a sender can get wrong, cheapest check first, then the one thing that is wanted.
 
 What a stranger can cost is bounded before anything is believed: how many requests there are at once, the body's size,
 and, once the token has said who it is, the time that the body may take and how much one pod may have under way.
@@ -10,28 +10,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from typing import Generic, TypeVar
 
 from aiohttp import hdrs, web
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from kubeprobe.intake import refusal
 from kubeprobe.intake.answer import JSON, answer
 from kubeprobe.intake.identity import TokenVerifier, UnknownTokenError
 from kubeprobe.intake.keys import KeysUnavailableError
-from kubeprobe.intake.metrics import IntakeMetrics
+from kubeprobe.intake.metrics import PostMetrics
 from kubeprobe.intake.places import Places
-from kubeprobe.intake.port import Answer, PodIdentity, Reports
+from kubeprobe.intake.port import PodIdentity, Told
 from kubeprobe.intake.refusal import RefusalError
-from probe_sdk.wire import MAX_BODY_BYTES, Report
 
 logger = logging.getLogger("kubeprobe.intake")
-
-RECORDED = to_json({"recorded": Answer.DURABLE.text})
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +43,31 @@ class Limits:
     body_seconds: float = 5.0
 
 
-class ReportHandler:
-    """Takes reports in.
+@dataclass(frozen=True, slots=True)
+class Ware(Generic[M]):
+    """One kind of thing that pods post.
 
     Args:
-        reports: where they go.
-        verifier: who sent them.
+        name: what it is called, with its article, and in the plural.
+        model: how it looks.
+        max_bytes: how long it may be.
+        accept: takes it in; what this raises is told as `unavailable`.
+    """
+
+    name: str
+    names: str
+    model: type[M]
+    max_bytes: int
+    accept: Callable[[PodIdentity, M, datetime], Awaitable[Told]]
+    unavailable: Told
+
+
+class PostHandler(Generic[M]):
+    """Takes one kind of thing in.
+
+    Args:
+        ware: what, and where it goes.
+        verifier: who sent it.
         metrics: what is counted.
         limits: what a sender may cost.
         now: the time of arrival.
@@ -58,55 +76,56 @@ class ReportHandler:
 
     def __init__(
         self,
-        reports: Reports,
+        ware: Ware[M],
         verifier: TokenVerifier,
-        metrics: IntakeMetrics,
+        metrics: PostMetrics,
         limits: Limits,
         now: Callable[[], datetime],
         clock: Callable[[], float],
     ) -> None:
-        self._reports = reports
+        self._ware = ware
         self._verifier = verifier
         self._metrics = metrics
         self._limits = limits
         self._now = now
         self._clock = clock
-        self._places = Places(limits.at_once, limits.at_once_per_pod)
+        self._places = Places(ware.names, limits.at_once, limits.at_once_per_pod)
         metrics.in_flight.set_function(lambda: self._places.taken)
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer one request."""
         began = self._clock()
         try:
-            await self._take_in_turn(request)
+            became = await self._take_in_turn(request)
         except RefusalError as refused:
             self._metrics.by_code[refused.status].inc()
             return refused.response()
         self._metrics.by_code[HTTPStatus.OK].inc()
-        self._metrics.durable_seconds.observe(self._clock() - began)
-        return answer(RECORDED, JSON)
+        self._metrics.seconds.observe(self._clock() - began)
+        return answer(to_json({"recorded": became.text}), JSON)
 
-    async def _take_in_turn(self, request: web.BaseRequest) -> None:
+    async def _take_in_turn(self, request: web.BaseRequest) -> Told:
         self._places.take()
         try:
-            await self._take(request, self._now())
+            return await self._take(request, self._now())
         finally:
             self._places.give_back()
 
-    async def _take(self, request: web.BaseRequest, received_at: datetime) -> None:
-        if (request.content_length or 0) > MAX_BODY_BYTES:
-            raise refusal.too_large()
+    async def _take(self, request: web.BaseRequest, received_at: datetime) -> Told:
+        if (request.content_length or 0) > self._ware.max_bytes:
+            raise self._too_large()
         who = await self._identify(request)
         if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
             raise refusal.compressed()
         self._places.take_for(who.pod_uid)
         try:
-            report = _parsed(await self._body(request))
-            became = await self._accept(who, report, received_at)
+            posted = self._parsed(await self._body(request))
+            became = await self._accept(who, posted, received_at)
         finally:
             self._places.give_back_for(who.pod_uid)
-        if became is not Answer.DURABLE:
+        if became.status != HTTPStatus.OK:
             raise refusal.not_recorded(became)
+        return became
 
     async def _identify(self, request: web.BaseRequest) -> PodIdentity:
         scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
@@ -130,24 +149,27 @@ class ReportHandler:
             async with asyncio.timeout(self._limits.body_seconds):
                 return await request.read()
         except web.HTTPRequestEntityTooLarge as error:
-            raise refusal.too_large() from error
+            raise self._too_large() from error
         except TimeoutError as error:
             raise refusal.too_slow(self._limits.body_seconds) from error
         except (web.RequestPayloadError, ConnectionError) as error:
             raise refusal.broken_off() from error
 
-    async def _accept(self, who: PodIdentity, report: Report, received_at: datetime) -> Answer:
+    async def _accept(self, who: PodIdentity, posted: M, received_at: datetime) -> Told:
         try:
-            return await self._reports.accept(who, report, received_at)
+            return await self._ware.accept(who, posted, received_at)
         except Exception as error:
-            # The report is not durable, whatever it was. The error's text stays here, since it may quote the report.
+            # It is not taken in, whatever it was. The error's text stays here, since it may quote what was posted.
             where = "".join(traceback.format_tb(error.__traceback__))
-            logger.error("the report of pod %s/%s: %s\n%s", who.namespace, who.pod, type(error).__name__, where)
-            return Answer.UNAVAILABLE
+            what, kind = self._ware.names, type(error).__name__
+            logger.error("the %s of pod %s/%s: %s\n%s", what, who.namespace, who.pod, kind, where)
+            return self._ware.unavailable
 
+    def _parsed(self, body: bytes) -> M:
+        try:
+            return self._ware.model.model_validate_json(body)
+        except ValidationError as error:
+            raise refusal.malformed(self._ware.name, error) from error
 
-def _parsed(body: bytes) -> Report:
-    try:
-        return Report.model_validate_json(body)
-    except ValidationError as error:
-        raise refusal.not_a_report(error) from error
+    def _too_large(self) -> RefusalError:
+        return refusal.too_large(self._ware.name, self._ware.max_bytes)
