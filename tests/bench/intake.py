@@ -31,8 +31,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import RSAAlgorithm
 from prometheus_client import CollectorRegistry
 
-from kubeprobe.intake.port import Answer, Check, PodIdentity
+from kubeprobe.intake.port import Answer, Check, PodIdentity, SamplesAnswer
 from kubeprobe.intake.server import Intake, IntakeDeps, serve
+from probe_sdk.samples import Samples
 from probe_sdk.wire import AUDIENCE, Report
 from tests.bench.intake_runs import waiting_runs
 from tests.bench.load import Load, request, send, typical_report
@@ -162,7 +163,7 @@ def _serve(core: int, jwk: dict[str, str], pipe: Connection) -> None:
 
 async def _serving(jwk: dict[str, str], pipe: Connection) -> None:
     stub = _Stub(jwk)
-    deps = IntakeDeps(stub, stub, stub, stub, CollectorRegistry(), lambda: datetime.now(UTC))
+    deps = IntakeDeps(stub, _NoSamples(), stub, stub, CollectorRegistry(), lambda: datetime.now(UTC))
     ended = asyncio.Event()
 
     def asked() -> None:
@@ -175,6 +176,13 @@ async def _serving(jwk: dict[str, str], pipe: Connection) -> None:
     async with serve(Intake(deps), HOST, 0) as port:
         pipe.send(port)
         await ended.wait()
+
+
+class _NoSamples:
+    """Where no samples come."""
+
+    async def accept(self, who: PodIdentity, samples: Samples, received_at: datetime) -> SamplesAnswer:
+        return SamplesAnswer.UNAVAILABLE
 
 
 class _Stub:

@@ -21,6 +21,7 @@ from kubeprobe.control.events import WAITING, Recorder
 from kubeprobe.control.metrics import Metrics
 from kubeprobe.control.nodes import NodeWatch
 from kubeprobe.control.queue import WorkQueue
+from kubeprobe.control.resident_store import ResidentStore
 from kubeprobe.control.result import ResultReconciler
 from kubeprobe.control.run import RunReconciler
 from kubeprobe.control.view import NamespaceView, Views
@@ -170,7 +171,9 @@ async def test_a_due_run_goes_before_the_condition_and_what_comes_later_stays_pl
 async def test_an_answer_that_has_its_object_gets_its_status_next_with_the_latest_value(desk: Desk) -> None:
     main = on_demand()
     desk.add(main)
-    results = ResultReconciler(desk.context, NodeWatch(cast("Api", desk.store), desk.context.views, lambda: desk.now))
+    residents = ResidentStore(desk.context.views, desk.context.now)
+    nodes = NodeWatch(cast("Api", desk.store), desk.context.views, lambda: desk.now)
+    results = ResultReconciler(desk.context, nodes, residents)
     assert not await desk.turn(results, Kind.RESULT, KEY)
     desk.context.views.runs.put(ended("main-1", at(1), "Failed", metadata=owned_by(main)))
     assert await desk.turn(results, Kind.RESULT, KEY)

@@ -18,6 +18,7 @@ from kubeprobe.control.context import Kind, Work
 from kubeprobe.control.nodes import NodeWatch
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.reports import ReportSink
+from kubeprobe.control.resident_store import ResidentStore
 from kubeprobe.control.result import ResultReconciler
 from kubeprobe.control.sweep import SweepReconciler
 from kubeprobe.control.view import Key
@@ -44,7 +45,7 @@ class Operator:
         self.nodes = NodeWatch(cluster, views, lambda: 0.0)
         self.waves = WaveReconciler(self.context, runs, self.nodes)
         self.sweeps = SweepReconciler(self.context, runs, self.waves, self.nodes)
-        self.results = ResultReconciler(self.context, self.nodes)
+        self.results = ResultReconciler(self.context, self.nodes, ResidentStore(self.context.views, self.context.now))
         self.watcher = Watcher(self.context, runs, self.waves, make_residents(self.context))
         self.reports = ReportSink(self.context, runs, self.waves, lambda: True)
         self.sinks = {feed.resource.plural: feed.sink for feed in self.watcher.feeds()}

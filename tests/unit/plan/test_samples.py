@@ -76,7 +76,7 @@ def test_a_restarted_prober_begins_at_nothing_and_its_former_life_is_dead() -> N
 
 @pytest.mark.parametrize("count", ["passed", "failed", "unknown", "turns"])
 def test_counts_that_go_backwards_are_not_believed(count: str) -> None:
-    merges = heard(samples(1, sample(**{count: 10})), samples(2, sample(**{count: 9})))
+    merges = heard(samples(1, sample("a", **{count: 10})), samples(2, sample("a", **{count: 9})))
     assert merges[1].taken is Taken.BACKWARDS
     assert merges[1].prober == merges[0].prober
 

@@ -17,7 +17,7 @@ from kubeprobe.kube.reflector import Feed
 from kubeprobe.plan.found import LABEL_RESIDENT, wanted_kinds
 from kubeprobe.plan.owned import OwnedKind, read_owned
 from kubeprobe.plan.pod_view import read_pod
-from kubeprobe.plan.resident_pod import LABEL_RESIDENT, read_resident_pod
+from kubeprobe.plan.resident_pod import read_resident_pod
 from probe_sdk.wire import LABEL_RUN
 
 
@@ -42,7 +42,7 @@ class Watcher:
         self._residents = residents
 
     def feeds(self) -> tuple[Feed, ...]:
-        """All that the operator watches: its own kinds, pods of probes and of probers, and namespaces for their labels."""
+        """All that the operator watches: its own kinds, pods of probes and probers, and namespaces for their labels."""
         views = self._views
         return (
             Feed(NAMESPACES, KindSink(self.namespace, self.namespace_gone), held=views.namespaces.held),
@@ -50,14 +50,14 @@ class Watcher:
             Feed(CONFIGS, KindSink(self.config, self.config_gone), held=views.configs.held),
             Feed(RUNS, KindSink(self.run, self.run_gone), held=views.runs.held),
             Feed(RESULTS, KindSink(self.result, self.result_gone), held=views.results.held),
-            Feed(PODS, KindSink(self.pod, self.pod_gone), label_selector=LABEL_RUN, held=views.pods.held),
-            *(self._probers(kind, resource) for kind, resource in PROBER_RESOURCES.items()),
             Feed(
                 PODS,
                 KindSink(self.resident_pod, self.resident_pod_gone),
                 label_selector=LABEL_RESIDENT,
                 held=views.resident_pods.held,
             ),
+            Feed(PODS, KindSink(self.pod, self.pod_gone), label_selector=LABEL_RUN, held=views.pods.held),
+            *(self._probers(kind, resource) for kind, resource in PROBER_RESOURCES.items()),
         )
 
     def _probers(self, kind: OwnedKind, resource: Resource) -> Feed:

@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from kubeprobe.api import Mode, ProbeConfig
+from kubeprobe.plan.found import LABEL_RESIDENT
 from kubeprobe.plan.pod_view import CONTAINER
 from probe_sdk.wire import LABEL_CONFIG
-
-LABEL_RESIDENT = "kubeprobe.io/resident"
 
 
 @dataclass(frozen=True, slots=True)
