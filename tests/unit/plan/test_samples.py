@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.plan.builders import CREATED
 
-from kubeprobe.plan.samples import Gain, Merge, Prober, Taken, merge
+from kubeprobe.plan.samples import SILENT_SECONDS, Gain, Merge, Prober, Taken, merge
 from probe_sdk.samples import Samples, TargetSample
 
 ZERO: dict[str, Any] = {"passed": 0, "failed": 0, "unknown": 0, "missed": 0, "turns": 0, "seconds": 0.0}
@@ -134,3 +134,55 @@ def test_in_whatever_order_and_however_often_what_is_counted_is_the_newest_word(
     newest = max(arriving, key=lambda one: one.sequence).targets[0]
     assert totals(merges) == (newest.passed, newest.failed, newest.unknown)
     assert all(isinstance(one.prober.heard_at, datetime) for one in merges)
+
+
+def test_a_prober_is_whole_once_all_its_targets_were_told() -> None:
+    turns = heard(samples(1, sample("a"), of=2), samples(2, sample("b"), of=2))
+    assert [one.prober.whole for one in turns] == [False, True]
+    round_ = heard(samples(1, sample("a"), of=2, round=1), samples(2, sample("b"), of=2, round=1, complete=True))
+    assert [one.prober.whole for one in round_] == [False, True]
+    assert heard(samples(1))[0].prober.whole
+
+
+def test_a_new_life_is_not_whole_because_the_one_before_was() -> None:
+    merges = heard(samples(1, sample("a"), sample("b")), samples(1, sample("a"), epoch="2", of=2))
+    assert [one.prober.whole for one in merges] == [True, False]
+
+
+def test_how_it_keeps_up_is_what_the_newest_message_says() -> None:
+    (*_, last) = heard(
+        samples(1, sample("a"), sample("b")),
+        samples(3, sample("a"), served_ratio=0.5, of=2),
+        samples(2, sample("b"), of=9),
+    )
+    assert (last.prober.sequence, last.prober.of, last.prober.served_ratio) == (3, 2, 0.5)
+
+
+def test_a_process_whose_nodes_clock_was_put_back_is_heard_once_the_one_before_is_silent() -> None:
+    first = merge(None, samples(5, sample(passed=9), epoch="2"), CREATED).prober
+    early = merge(first, samples(1, sample(passed=1), epoch="1"), CREATED + timedelta(seconds=SILENT_SECONDS - 1))
+    assert early.taken is Taken.DEAD
+    late = merge(first, samples(1, sample(passed=1), epoch="1"), CREATED + timedelta(seconds=SILENT_SECONDS))
+    assert (late.taken, late.prober.epoch, late.prober.restarts, totals([late])) == (Taken.COUNTED, "1", 1, (1, 0, 0))
+
+
+def test_unrest_is_about_the_turns_of_the_last_minute() -> None:
+    hour = CREATED + timedelta(hours=1)
+    (calm,) = merge(None, samples(1, sample(turns=60)), hour).prober.targets.values()
+    assert calm.unrest == pytest.approx(1)
+    (young,) = merge(None, samples(1, sample(turns=7)), CREATED + timedelta(seconds=5)).prober.targets.values()
+    assert young.unrest == 7
+    (known,) = heard(samples(1, sample(turns=7)), samples(2, sample(turns=27)))[-1].prober.targets.values()
+    assert known.unrest == pytest.approx(27, rel=0.05)
+    assert known.unrest_at(known.heard_at + timedelta(seconds=300)) < 1
+
+
+def test_how_long_probes_took_lately_is_the_mean_of_the_newest_that_passed() -> None:
+    first, second, third = heard(
+        samples(1, sample(passed=0)),
+        samples(2, sample(passed=2, seconds=0.5)),
+        samples(3, sample(passed=2, failed=1, seconds=0.5)),
+    )
+    assert first.prober.targets["a"].lately_seconds is None
+    assert second.prober.targets["a"].lately_seconds == 0.25
+    assert third.prober.targets["a"].lately_seconds == 0.25
