@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -31,6 +32,18 @@ def test_a_config_map_is_known_by_its_data_and_a_workload_by_what_was_asked_for(
     assert read("ConfigMap").digest == digest({})
     annotated = {"annotations": {"kubeprobe.io/digest": "d"}}
     assert read("Deployment", annotated, data={"a": "b"}).digest == "d"
+
+
+def test_a_config_map_tells_the_labels_of_targets() -> None:
+    targets = [
+        {"name": "a", "labels": {"team": "shop", "not a name": "x", "long": "y" * 254}},
+        {"name": "b"},
+    ]
+    file = json.dumps({"interval": "1s", "targets": targets})
+    assert read("ConfigMap", data={"resident.json": file}).labels == {"a": {"team": "shop"}}
+    for broken in ({"resident.json": "{"}, {"resident.json": "{}"}, {}):
+        assert read("ConfigMap", data=broken).labels == {}
+    assert read("Deployment", data={"resident.json": file}).labels == {}
 
 
 def test_each_controller_counts_in_its_own_words() -> None:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -37,7 +37,7 @@ from kubeprobe.control.result import ResultReconciler
 from kubeprobe.control.run import RunReconciler
 from kubeprobe.control.samples import SampleSink
 from kubeprobe.control.sweep import SweepReconciler
-from kubeprobe.control.target_metrics import TargetCollector, written_labels
+from kubeprobe.control.target_metrics import TargetCollector
 from kubeprobe.control.template import TemplateReconciler
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key, Views
@@ -135,7 +135,7 @@ class Operator:
         self._heard = ResidentStore(views, utc_now)
         self._log_reader = LogReader(self._context, api, self._heard)
         self._results = ResultReconciler(self._context, self._nodes, self._heard)
-        metrics.registry.register(TargetCollector(views, self._heard, self._labels_of, utc_now))
+        metrics.registry.register(TargetCollector(views, self._heard, utc_now))
         configs = ConfigReconciler(self._context, self._tidier, self._results.latest)
         templates = TemplateReconciler(self._context)
         self._discovery = Discovery(api, self._context, time.monotonic)
@@ -250,10 +250,6 @@ class Operator:
         async with serve(Intake(deps), self._settings.host, self._settings.port):
             logger.info("reports are taken at %s", self._settings.intake_url)
             yield
-
-    def _labels_of(self, key: Key) -> Mapping[str, Mapping[str, str]]:
-        config = self._context.views.configs.get(key)
-        return written_labels(config) if config is not None else {}
 
     def _watch_age_seconds(self) -> float:
         """How long ago the watch that hears least was last told something."""

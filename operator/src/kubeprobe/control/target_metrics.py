@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from kubeprobe.api import ProbeConfig, Verdict
 from kubeprobe.control.resident_store import ResidentStore
 from kubeprobe.control.view import Key, Views
+from kubeprobe.plan.owned import OwnedKind
 from kubeprobe.plan.resident_answer import terms_of
 from kubeprobe.plan.resident_judge import speakers
 from kubeprobe.plan.resident_word import verdicts
@@ -28,7 +29,6 @@ MOST_TARGETS = 1000
 BOUNDS = (*map(str, BOUNDS_SECONDS), "+Inf")
 VALUES = {Verdict.PASSED: 1.0, Verdict.FAILED: 0.0, Verdict.UNKNOWN: -1.0}
 Labels = dict[str, str]
-LabelsOf = Callable[[Key], Mapping[str, Mapping[str, str]]]
 
 
 class _Families:
@@ -68,16 +68,11 @@ class _Families:
 
 
 class TargetCollector(Collector):
-    """The targets of all resident probers that are heard, as many as there is room for.
+    """The targets of all resident probers that are heard, as many as there is room for."""
 
-    Args:
-        labels_of: the labels of a config's targets by their names.
-    """
-
-    def __init__(self, views: Views, store: ResidentStore, labels_of: LabelsOf, now: Callable[[], datetime]) -> None:
+    def __init__(self, views: Views, store: ResidentStore, now: Callable[[], datetime]) -> None:
         self._views = views
         self._store = store
-        self._labels_of = labels_of
         self._now = now
 
     def collect(self) -> Iterator[Metric]:
@@ -101,7 +96,7 @@ class TargetCollector(Collector):
         key = (config.metadata.namespace, config.metadata.name)
         if config.spec.resident is None or not (probers := self._store.probers(key)):
             return
-        own, terms = self._labels_of(key), terms_of(config.spec.resident)
+        own, terms = self._labels(config, key), terms_of(config.spec.resident)
         for node, voice in speakers(self._store.voices(key), terms, self._now()).items():
             prober = probers.get(voice.uid)
             if prober is None or voice.word is None:
@@ -111,9 +106,7 @@ class TargetCollector(Collector):
                 labels = {f"target_{label}": value for label, value in own.get(name, {}).items()}
                 yield {**labels, **where, "target": name}, prober.targets[name], verdict
 
-
-def written_labels(config: ProbeConfig) -> dict[str, Mapping[str, str]]:
-    """The labels of the targets that a config lists, by their names."""
-    resident = config.spec.resident
-    listed = resident.targets.static if resident is not None and resident.targets is not None else ()
-    return {target.name: target.labels for target in listed}
+    def _labels(self, config: ProbeConfig, key: Key) -> Mapping[str, Mapping[str, str]]:
+        """The labels of the targets by their names, from the file that the prober has them from."""
+        files = self._views.owned[OwnedKind.CONFIG_MAP].group(key)
+        return next((one.labels for one in files if config.metadata.uid in one.owner_uids), {})

@@ -5,12 +5,18 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
+from kubeprobe.api.resident import LABEL_NAME
+from probe_sdk.resident.spec import SPEC_FILE, Spec
 from probe_sdk.wire import LABEL_CONFIG
 
+LABEL_LENGTH = 253
 DIGEST = "kubeprobe.io/digest"
 """Annotation with the digest of the spec that was asked for: what was in it and is not any more is noticed by it."""
 
@@ -44,6 +50,8 @@ class Owned:
     available: int
     complaint: str
     """What its controller says is wrong."""
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Of a ConfigMap: the labels of the targets in it, by the targets' names."""
 
 
 def read_owned(kind: OwnedKind, body: Mapping[str, Any]) -> Owned:
@@ -65,7 +73,22 @@ def read_owned(kind: OwnedKind, body: Mapping[str, Any]) -> Owned:
         wanted=int((status.get("desiredNumberScheduled") if daemon_set else status.get("replicas")) or 0),
         available=int(status.get("numberAvailable" if daemon_set else "availableReplicas") or 0),
         complaint=_complaint(status.get("conditions") or ()),
+        labels=_target_labels((body.get("data") or {}).get(SPEC_FILE, "")) if data else {},
     )
+
+
+def _target_labels(file: str) -> dict[str, dict[str, str]]:
+    """What the prober's file says of labels; one that was edited by hand says nothing until it is put right."""
+    try:
+        targets = Spec.model_validate_json(file).targets
+    except ValidationError:
+        return {}
+    return {one.name: dict(filter(_is_label, one.labels.items())) for one in targets if one.labels}
+
+
+def _is_label(pair: tuple[str, str]) -> bool:
+    """Whether it can be a metric's label: one that cannot would cost the whole page."""
+    return re.fullmatch(LABEL_NAME, pair[0], re.ASCII) is not None and len(pair[1]) <= LABEL_LENGTH
 
 
 def digest(value: Any) -> str:
