@@ -55,8 +55,8 @@ def make_nodes(context: Context) -> NodeWatch:
     return NodeWatch(api, context.views, lambda: 0.0)
 
 
-def make_results(context: Context) -> ResultReconciler:
-    return ResultReconciler(context, make_nodes(context), ResidentStore(context.views, context.now))
+def make_results(context: Context, residents: ResidentStore | None = None) -> ResultReconciler:
+    return ResultReconciler(context, make_nodes(context), residents or ResidentStore(context.views, context.now))
 
 
 def make_residents(context: Context) -> ResidentReconciler:

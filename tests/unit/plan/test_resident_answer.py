@@ -88,8 +88,12 @@ class TestVerdict:
         partial = voice(told=word(1, unknown=2, whole=False, heard=7))
         after = stood(red, heard(partial), 7).status
         assert (after.verdict, after.since, after.message) == (red.verdict, red.since, red.message)
-        assert after.resident is not None
-        assert after.resident.unknown == 2
+        assert after.resident == red.resident
+
+    def test_before_anything_was_known_what_there_is_of_it_is_shown(self) -> None:
+        status = answer(voice(told=word(1, unknown=2, whole=False)))
+        assert status.resident is not None
+        assert (status.verdict, status.resident.passed, status.resident.unknown) == (Verdict.UNKNOWN, 1, 2)
 
     def test_it_says_how_severe_it_is_and_what_it_is_about(self) -> None:
         status = answer(PASSING)

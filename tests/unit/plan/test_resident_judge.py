@@ -181,6 +181,14 @@ def test_a_silent_node_is_unknown_and_counted() -> None:
     assert judged(heard, starting, terms=EACH_NODE, now=100).resident.silent == 0
 
 
+def test_a_node_that_has_just_started_keeps_the_others_from_nothing() -> None:
+    whole, starting = voice("p1", word(2), "n1"), voice("p2", word(1, unknown=9, whole=False), "n2")
+    found = judged(whole, starting, terms=EACH_NODE)
+    assert (found.verdict, found.resident.targets) == (Verdict.PASSED, 2)
+    failing = voice("p2", word(1, spot("a"), whole=False), "n2")
+    assert judged(whole, failing, terms=EACH_NODE).verdict is Verdict.FAILED
+
+
 def test_who_listens_since_a_moment_ago_calls_nobody_silent() -> None:
     found = judge([voice("p1", word(2), "n1"), voice("p2", None, "n2")], EACH_NODE, at(0), at(29))
     assert found is not None

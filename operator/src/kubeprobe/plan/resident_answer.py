@@ -105,7 +105,7 @@ def stand_resident(
     judged = judge(heard.voices, terms, heard.listening_since, now)
     silent_at = judged.silent_at if judged else _could_speak(config, heard) + timedelta(seconds=terms.silence_seconds)
     stale = judged is None and now >= silent_at
-    resident = judged.resident if judged else _unheard(before.resident, heard) if stale else before.resident
+    resident = _unheard(before.resident, heard) if stale else _told(before.resident, judged)
     status = _counted(before, heard, resident, now)
     status = status.model_copy(
         update={"severity": config.spec.severity, "observed_generation": config.metadata.generation}
@@ -140,6 +140,13 @@ def _counted(
             "resident": resident.model_copy(update={"counted": encode(counted, heard.counted, present)}),
         }
     )
+
+
+def _told(before: ResultResident | None, judged: Judgement | None) -> ResultResident | None:
+    """How the targets are; as long as what was known stands, as they were."""
+    if judged is None or (judged.verdict is None and before is not None and before.targets):
+        return before
+    return judged.resident
 
 
 def _unheard(before: ResultResident | None, heard: Heard) -> ResultResident:

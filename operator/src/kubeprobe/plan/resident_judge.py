@@ -127,7 +127,8 @@ def _groups(voices: Iterable[Voice], terms: Terms) -> list[tuple[str, list[Voice
 
 
 def _summed(voices: Iterable[Voice], terms: Terms, listening_since: datetime, now: datetime) -> _Sum:
-    words, silent, unheard = [], 0, 0
+    words: list[tuple[str, Word]] = []
+    silent, unheard = 0, 0
     for node, group in _groups(voices, terms):
         speaker = _speaker(group, terms, now)
         if speaker is not None and speaker.word is not None:
@@ -135,6 +136,9 @@ def _summed(voices: Iterable[Voice], terms: Terms, listening_since: datetime, no
         elif _overdue(group, terms, listening_since, now):
             silent += 1
             unheard += max((one.word.targets for one in group if one.word), default=1)
+    if any(word.whole for _, word in words):
+        # One that has just started on some node keeps the others from nothing.
+        words = [(node, word) for node, word in words if word.whole or word.failed]
     return _Sum(tuple(words), silent, unheard)
 
 
@@ -153,7 +157,7 @@ def _verdict(summed: _Sum, terms: Terms) -> Verdict | None:
     passed, failed, unknown = (summed.total(one) for one in (Verdict.PASSED, Verdict.FAILED, Verdict.UNKNOWN))
     if failed and failed >= _enough(passed + failed + unknown, terms):
         return Verdict.FAILED
-    if not all(word.whole for _, word in summed.words):
+    if not any(word.whole for _, word in summed.words):
         return None
     return Verdict.PASSED if passed >= max(unknown, 1) else Verdict.UNKNOWN
 
