@@ -9,8 +9,9 @@ from tests.unit.plan.builders import at
 from tests.unit.plan.residents import spot, voice, word
 
 from kubeprobe.api import ResidentSource, Verdict
-from kubeprobe.plan.resident_judge import MESSAGE_BYTES, MOST_NAMED, Judgement, Terms, judge, speakers
+from kubeprobe.plan.resident_judge import MOST_NAMED, Judgement, Terms, judge, speakers
 from kubeprobe.plan.resident_word import Voice, Word
+from kubeprobe.plan.resident_words import MESSAGE_BYTES
 
 ANY = Terms(1.0)
 EACH_NODE = Terms(1.0, each_node=True)

@@ -15,15 +15,12 @@ from datetime import datetime, timedelta
 from kubeprobe.api import FailingResidentTarget, ResidentSource, ResultResident, Verdict
 from kubeprobe.plan import record
 from kubeprobe.plan.resident_word import Spot, Voice, Word
-from probe_sdk.wire import cut
+from kubeprobe.plan.resident_words import words
 
 SHORTEST_SILENCE_SECONDS = 30.0
 SILENT_INTERVALS = 3
 MOST_NAMED = 50
 NAMED_BYTES = 2800
-MOST_IN_MESSAGE = 3
-MESSAGE_BYTES = 1024
-WHY_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +98,7 @@ def judge(voices: Iterable[Voice], terms: Terms, listening_since: datetime, now:
         [one for one in named if one[1].turns],
     )
     resident = _resident(summed, terms, failing, len(flapping))
-    reason, message = _words(verdict, resident, terms, failing, flapping)
+    reason, message = words(verdict, resident, terms.noise, failing, flapping)
     heard_at = min(word.heard_at for _, word in summed.words)
     return Judgement(
         verdict=verdict,
@@ -127,19 +124,19 @@ def _groups(voices: Iterable[Voice], terms: Terms) -> list[tuple[str, list[Voice
 
 
 def _summed(voices: Iterable[Voice], terms: Terms, listening_since: datetime, now: datetime) -> _Sum:
-    words: list[tuple[str, Word]] = []
+    heard: list[tuple[str, Word]] = []
     silent, unheard = 0, 0
     for node, group in _groups(voices, terms):
         speaker = _speaker(group, terms, now)
         if speaker is not None and speaker.word is not None:
-            words.append((node, speaker.word))
+            heard.append((node, speaker.word))
         elif _overdue(group, terms, listening_since, now):
             silent += 1
             unheard += max((one.word.targets for one in group if one.word), default=1)
-    if any(word.whole for _, word in words):
+    if any(word.whole for _, word in heard):
         # One that has just started on some node keeps the others from nothing.
-        words = [(node, word) for node, word in words if word.whole or word.failed]
-    return _Sum(tuple(words), silent, unheard)
+        heard = [(node, word) for node, word in heard if word.whole or word.failed]
+    return _Sum(tuple(heard), silent, unheard)
 
 
 def _speaker(group: Sequence[Voice], terms: Terms, now: datetime) -> Voice | None:
@@ -182,8 +179,8 @@ def _named(spots: Iterable[tuple[str, Spot]]) -> list[tuple[str, Spot]]:
 
 def _resident(summed: _Sum, terms: Terms, failing: Sequence[tuple[str, Spot]], flapping: int) -> ResultResident:
     counts = {one: summed.total(one) for one in Verdict}
-    words = [word for _, word in summed.words]
-    by_log = any(word.source is ResidentSource.KUBELET for word in words)
+    speaking = [word for _, word in summed.words]
+    by_log = any(word.source is ResidentSource.KUBELET for word in speaking)
     named = _bounded(failing)
     return ResultResident(
         targets=sum(counts.values()),
@@ -191,9 +188,9 @@ def _resident(summed: _Sum, terms: Terms, failing: Sequence[tuple[str, Spot]], f
         failed=counts[Verdict.FAILED],
         unknown=counts[Verdict.UNKNOWN],
         flapping=flapping,
-        probers=len(words),
+        probers=len(speaking),
         silent=summed.silent,
-        served_ratio=round(min(word.served_ratio for word in words), 4),
+        served_ratio=round(min(word.served_ratio for word in speaking), 4),
         interval_seconds=terms.interval_seconds,
         source=ResidentSource.KUBELET if by_log else ResidentSource.INTAKE,
         failing=named,
@@ -213,48 +210,3 @@ def _bounded(failing: Sequence[tuple[str, Spot]]) -> tuple[FailingResidentTarget
     each = max(room, 0) // max(len(bare), 1)
     told = zip(bare, failing, strict=False)
     return tuple(one.model_copy(update={"message": record.within(spot.message, each)}) for one, (_, spot) in told)
-
-
-def _words(
-    verdict: Verdict | None,
-    resident: ResultResident,
-    terms: Terms,
-    failing: Sequence[tuple[str, Spot]],
-    flapping: Sequence[tuple[str, Spot]],
-) -> tuple[str, str]:
-    parts = []
-    if resident.failed:
-        count = "fails" if resident.failed == 1 else "fail"
-        named = _list(failing, resident.failed)
-        parts.append(f"{resident.failed} of {resident.targets} targets {count}{terms.noise}{named}")
-    elif flapping:
-        count = "flaps" if resident.flapping == 1 else "flap"
-        parts.append(f"{resident.flapping} of {resident.targets} targets {count}{_list(flapping, resident.flapping)}")
-    if verdict is Verdict.UNKNOWN:
-        parts.append(_unclear(resident))
-    if parts and resident.source is ResidentSource.KUBELET:
-        parts.append("this is from a prober's log, since nothing arrives from it")
-    reasons = {Verdict.PASSED: "Passed", Verdict.FAILED: "TargetsFailed"}
-    reason = reasons.get(verdict) if verdict else None
-    unknown = "TargetsUnknown" if resident.targets else "NoTargets"
-    return reason or unknown, cut("; ".join(parts), MESSAGE_BYTES)
-
-
-def _unclear(resident: ResultResident) -> str:
-    if not resident.targets:
-        return "there are no targets to probe: name some in spec.resident.targets, or look at its selectors"
-    silent = f", and {resident.silent} probers are silent" if resident.silent else ""
-    return f"{resident.unknown} of {resident.targets} targets cannot be told{silent}"
-
-
-def _list(named: Sequence[tuple[str, Spot]], count: int) -> str:
-    shown = [_name(node, spot) for node, spot in named[:MOST_IN_MESSAGE]]
-    more = f" and {count - len(shown)} more" if count > len(shown) else ""
-    return f": {', '.join(shown)}{more}" if shown else ""
-
-
-def _name(node: str, spot: Spot) -> str:
-    flaps = f"turned {spot.turns} times in the last minute" if spot.turns else ""
-    why = "; ".join(part for part in (cut(spot.message, WHY_BYTES), flaps) if part)
-    where = f"{spot.target} from {node}" if node else spot.target
-    return f"{where} ({why})" if why else where
