@@ -17,7 +17,7 @@ from kubeprobe.intake.port import PodIdentity, SamplesAnswer
 from kubeprobe.kube.port import ApiError
 from kubeprobe.plan.resident_pod import read_resident_pod
 from kubeprobe.plan.samples import SILENT_SECONDS
-from probe_sdk.samples import Samples, TargetSample
+from probe_sdk.samples import MAX_TARGETS, Samples, TargetSample
 
 
 def target(name: str, verdict: str = "Passed", **more: Any) -> TargetSample:
@@ -192,6 +192,13 @@ class TestRefusal:
         ear.views.resident_pods.drop((NAMESPACE, "main-1"), one.pod_uid)
         await ear.look(2)
         assert await ear.tell(two, round_of(1, *GREEN)) is SamplesAnswer.COUNTED
+
+    async def test_a_prober_that_calls_its_targets_ever_anew_has_no_room_for_that(self, ear: Ear) -> None:
+        who, answers = ear.pod(), []
+        for number in range(3):
+            targets = (target(f"{number}-{place}") for place in range(MAX_TARGETS))
+            answers.append(await ear.tell(who, samples(number + 1, *targets, of=1)))
+        assert answers == [SamplesAnswer.COUNTED, SamplesAnswer.COUNTED, SamplesAnswer.FULL]
 
 
 class TestRestart:

@@ -160,7 +160,8 @@ class ProbeResultStatus(ApiModel):
     conditions: tuple[Condition, ...] = Field(
         (),
         **described(
-            "Healthy: the verdict as True, False or Unknown. Fresh: whether runs complete as often as they should. "
+            "Healthy: the verdict as True, False or Unknown. Fresh: whether runs complete as often as they should, or "
+            "resident probers are heard. "
             "Maintenance: whether a maintenance window is open, in which the verdict raises no alarm.",
             list_type="map",
             list_map_keys=["type"],

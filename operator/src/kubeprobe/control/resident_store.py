@@ -16,10 +16,12 @@ from kubeprobe.plan.resident_pod import ResidentPod
 from kubeprobe.plan.resident_tally import Counted, Tally, decode, first, of_gains
 from kubeprobe.plan.resident_word import Voice, Word, newer, of_log, of_prober
 from kubeprobe.plan.samples import Merge, Prober, Taken, merge
-from probe_sdk.samples import LogLine, Samples
+from probe_sdk.samples import MAX_TARGETS, LogLine, Samples
 
 MOST_TARGETS = 100_000
 """Of all probers together: some 200 MB."""
+MOST_OF_ONE = 2 * MAX_TARGETS
+"""Of one prober: until a round is over, those that are new are kept beside those that are gone."""
 
 
 @dataclass(slots=True)
@@ -64,8 +66,9 @@ class ResidentStore:
     def has_room(self, pod: ResidentPod, samples: Samples) -> bool:
         """Whether what a pod says can be kept."""
         known = self._pods.get(pod.key, {}).get(pod.uid)
-        before = len(known.prober.targets) if known and known.prober else 0
-        return self._targets - before + samples.of <= MOST_TARGETS
+        before = known.prober.targets if known and known.prober else {}
+        new = len({one.target for one in samples.targets} - before.keys())
+        return len(before) + new <= MOST_OF_ONE and self._targets + new <= MOST_TARGETS
 
     def merge(self, pod: ResidentPod, samples: Samples, at: datetime) -> Merge:
         """Take in a message of a pod that belongs to its config."""
