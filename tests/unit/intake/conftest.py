@@ -38,7 +38,15 @@ class Site:
 
     def deps(self) -> IntakeDeps:
         return IntakeDeps(
-            self.reports, self.samples, self.health, self.keys, self.registry, self.clock.now, self.clock, self.limits
+            self.reports,
+            self.samples,
+            self.health,
+            self.keys,
+            self.registry,
+            self.clock.now,
+            self.clock,
+            self.limits,
+            lambda: b"kubeprobe_more 1\n",
         )
 
     async def report(

@@ -46,6 +46,10 @@ async def test_metrics_are_prometheus_text_with_conventional_names(site: Site) -
     assert families["kubeprobe_intake_durable_seconds"].type == "histogram"
 
 
+async def test_the_page_of_metrics_has_what_others_add_to_it(site: Site) -> None:
+    assert (await site.http.get("/metrics")).text.endswith("\nkubeprobe_more 1\n")
+
+
 async def test_a_page_of_metrics_that_takes_long_is_not_made_each_time_that_somebody_asks(site: Site) -> None:
     made = Gauge("kubeprobe_made", "How often the page was made.", registry=site.registry)
     pages = 0

@@ -37,7 +37,7 @@ from kubeprobe.control.result import ResultReconciler
 from kubeprobe.control.run import RunReconciler
 from kubeprobe.control.samples import SampleSink
 from kubeprobe.control.sweep import SweepReconciler
-from kubeprobe.control.target_metrics import TargetCollector
+from kubeprobe.control.target_metrics import TargetPage
 from kubeprobe.control.template import TemplateReconciler
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key, Views
@@ -135,7 +135,6 @@ class Operator:
         self._heard = ResidentStore(views, utc_now)
         self._log_reader = LogReader(self._context, api, self._heard)
         self._results = ResultReconciler(self._context, self._nodes, self._heard)
-        metrics.registry.register(TargetCollector(views, self._heard, utc_now))
         configs = ConfigReconciler(self._context, self._tidier, self._results.latest)
         templates = TemplateReconciler(self._context)
         self._discovery = Discovery(api, self._context, time.monotonic)
@@ -245,6 +244,7 @@ class Operator:
             ),
             keys=ClusterKeys(self._api),
             registry=self._context.metrics.registry,
+            more_metrics=TargetPage(self._context.views, self._heard, utc_now).text,
             now=utc_now,
         )
         async with serve(Intake(deps), self._settings.host, self._settings.port):

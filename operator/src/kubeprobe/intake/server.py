@@ -63,6 +63,8 @@ class IntakeDeps:
     now: Callable[[], datetime]
     clock: Callable[[], float] = time.monotonic
     limits: Limits = field(default_factory=Limits)
+    more_metrics: Callable[[], bytes] = bytes
+    """What is on the page of metrics beside the registry's, in the same format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class Intake:
     async def _metrics(self, _: web.BaseRequest) -> web.Response:
         now = self._deps.clock()
         if now >= self._page_until:
-            self._page = generate_latest(self._deps.registry)
+            self._page = generate_latest(self._deps.registry) + self._deps.more_metrics()
             # With thousands of configs it takes a while, in which nothing else is done: however often somebody asks,
             # that has to leave time for all else.
             self._page_until = now + PAGE_REST * (self._deps.clock() - now)

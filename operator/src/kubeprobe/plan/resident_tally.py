@@ -60,11 +60,12 @@ class Counted:
 
 def of_gains(gains: Iterable[Gain]) -> Tally:
     """What a message brought."""
-    total, buckets = Tally(), Counter[int]()
+    passed = failed = unknown = 0
+    buckets = Counter[int]()
     for gain in gains:
-        total += Tally(gain.passed, gain.failed, gain.unknown)
+        passed, failed, unknown = passed + gain.passed, failed + gain.failed, unknown + gain.unknown
         buckets.update(gain.buckets)
-    return Tally(total.passed, total.failed, total.unknown, buckets)
+    return Tally(passed, failed, unknown, buckets)
 
 
 def of_prober(prober: Prober) -> Tally:
