@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.unit.control.parts import make_context, make_nodes, make_residents, make_runs
+from tests.unit.control.residents import KEY, pod_of
 from tests.unit.plan.builders import NAMESPACE, at, config, run
 
 from kubeprobe.control.context import Context, Work
@@ -50,3 +51,19 @@ def test_all_kinds_tell_what_is_in_view() -> None:
         "deployments",
         "daemonsets",
     }
+
+
+def test_a_resident_probers_pod_is_in_view_while_it_is_there() -> None:
+    context, watcher = watching()
+    watcher.resident_pod(pod_of())
+    assert [pod.name for pod in context.views.resident_pods.group(KEY)] == ["main-1"]
+    assert len(context.queue) == 1
+    context.queue.close()
+    context.queue.open()
+    watcher.resident_pod(pod_of(resourceVersion="2"))  # its status has changed, which tells nothing of its targets
+    assert len(context.queue) == 0
+    watcher.resident_pod_gone((NAMESPACE, "main-1"), "uid-another")
+    assert context.views.resident_pods.group(KEY) != ()
+    watcher.resident_pod_gone((NAMESPACE, "main-1"), "uid-main-1")
+    assert (context.views.resident_pods.group(KEY), len(context.queue)) == ((), 1)
+    watcher.resident_pod_gone((NAMESPACE, "main-1"), "uid-main-1")
