@@ -281,6 +281,13 @@ class TestRestart:
         assert set(ear.store.probers(KEY)) == {"uid-main-2"}
 
 
+    async def test_a_pod_of_the_one_before_it_is_not_waited_for(self, ear: Ear) -> None:
+        ear.pod("former", creationTimestamp=at(-60).isoformat())
+        assert ear.store.voices(KEY) == ()
+        await ear.look(31)
+        assert ear.written().message.startswith("it has no pod")
+
+
 class TestKubelet:
     async def test_the_log_is_read_when_nothing_arrives_and_the_answer_says_so(self, ear: Ear) -> None:
         who = ear.pod()
