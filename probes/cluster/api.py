@@ -170,17 +170,20 @@ class Api:
         rules are flushed); a new connection tells which.
         """
         cause = root_cause(error)
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        if isinstance(error, httpx.ConnectError):
             return ApiUnreachable(self.config.server, what, cause)
+        if isinstance(error, httpx.ConnectTimeout):
+            return ApiUnreachable(self.config.server, what, cause, CONNECT_SECONDS)
+        waited_seconds = ANSWER_SECONDS if isinstance(error, httpx.TimeoutException) else 0.0
         url = httpx.URL(self.config.server)
         try:
             async with asyncio.timeout(RECONNECT_SECONDS):
                 _, writer = await asyncio.open_connection(url.host, url.port or HTTPS_PORT)
         except OSError as unconnected:  # TimeoutError is one
             again = f"{cause}, and no new connection: {root_cause(unconnected)}"
-            return ApiUnreachable(self.config.server, what, again)
+            return ApiUnreachable(self.config.server, what, again, waited_seconds)
         writer.close()
-        return ApiSilent(self.config.server, what, cause)
+        return ApiSilent(self.config.server, what, cause, waited_seconds)
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": "kubeprobe-probe"}

@@ -11,7 +11,7 @@ from contextvars import copy_context
 from inspect import iscoroutinefunction
 from typing import Any, Final
 
-from probe_sdk.failure import ProbeFailure, errors_of, is_finding
+from probe_sdk.failure import ProbeFailure, errors_of, reason_of, says_nothing
 from probe_sdk.resident.rota import BAD_PARAMS, Attempt, Rota
 from probe_sdk.steps import Recorder, recording
 from probe_sdk.wire import MAX_STEPS
@@ -118,8 +118,13 @@ class CheckLoop:
         if error is None:
             self._rota.passed(attempt, now, now - attempt.started)
             return
-        class_ = "Finding" if is_finding(error) or isinstance(error, ProbeFailure) else type(error).__name__
-        self._rota.failed(attempt, now, class_, "; ".join(errors_of(error)))
+        class_, message = reason_of(error), "; ".join(errors_of(error))
+        if says_nothing(error):
+            self._rota.unanswerable(attempt, now, class_, message)
+        elif isinstance(error, ProbeFailure) and error.waited_seconds:
+            self._rota.timed_out(attempt, now, message, error.waited_seconds, class_)
+        else:
+            self._rota.failed(attempt, now, class_, message)
 
 
 def _add_phases(recorder: Recorder, totals: dict[str, float]) -> None:
