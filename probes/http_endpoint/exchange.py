@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from collections.abc import Iterator
@@ -10,10 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+import certifi
 import pycurl
 
 from http_endpoint.request import MAX_REDIRECTS, Request
+from probe_sdk.failure import OWN_LACKS
 from probe_sdk.resident.rota import TIMEOUT
 
 PHASES: Final = (
@@ -44,8 +48,11 @@ CLASSES: Final = {
 }
 CERTIFICATE_SECONDS: Final = 60.0
 """How often the served certificates' dates are looked at."""
-OURS: Final = frozenset({"ClientCertificate", "CAFile"})
+LACK: Final = "ProberLacks"
+OURS: Final = frozenset({"ClientCertificate", "CAFile", LACK})
 """What the prober itself lacks says nothing about the target."""
+HTTP2: Final = 3
+"""As libcurl numbers the versions."""
 UNCLASSED: Final = "Protocol"
 WAITING_FOR: Final = ("the name's address", "a connection", "the TLS handshake", "the first byte", "the rest")
 
@@ -65,6 +72,10 @@ class Exchange:
         timeout_seconds: how long one exchange may take in all.
     """
 
+    keeps_body = False
+    """Whether the judge wants the body, and not only where an expectation does."""
+    keeps_headers = False
+
     def __init__(self, request: Request, timeout_seconds: float) -> None:
         self.curl: Any = pycurl.Curl()
         self.attempt: Any = None
@@ -83,6 +94,11 @@ class Exchange:
         self._lacks = re.compile(expect.body_lacks.encode()) if expect.body_lacks else None
         self._expected_headers = {name.lower(): re.compile(pattern) for name, pattern in expect.headers.items()}
         self._set_up()
+
+    @property
+    def payload(self) -> bytes:
+        """The body that is sent."""
+        return self.request.body.encode()
 
     def ready(self, now: float) -> None:
         """Forget the exchange before, and read again what may have been renewed.
@@ -107,11 +123,13 @@ class Exchange:
             self._look(now)
         if code:
             return self._broken(code, message)
+        if self.request.http2 and self.curl.getinfo(pycurl.INFO_HTTP_VERSION) != HTTP2:
+            return Finding("HTTP2", f"{self.asked}: the answer came by HTTP/1, HTTP/2 was asked for")
         if self.expires_at is not None and self.expires_at - now < self.request.tls.min_remaining:
-            return Finding("CertificateExpiry", f"{self._asked}: {self._expiry(now)}")
+            return Finding("CertificateExpiry", f"{self.asked}: {self._expiry(now)}")
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
         if status not in self._well:
-            return Finding("Status", f"{self._asked} answered {status}, expected {self._wanted}")
+            return Finding("Status", f"{self.asked} answered {status}, expected {self._wanted}")
         if self._found is None and self._lacks is None and not self._expected_headers:
             return None
         return next(self._unexpected(), None)
@@ -130,12 +148,28 @@ class Exchange:
                 totals[name] = totals.get(name, 0.0) + (at - before) * 1e-6
                 before = at
 
+    @property
+    def body(self) -> bytes:
+        """The body of the last answer, where it is kept."""
+        return bytes(self._body)
+
+    def headers(self) -> dict[str, str]:
+        """The headers of the last answer; those before it only sent us on."""
+        headers: dict[str, str] = {}
+        for line in self._headers:
+            if line.startswith(b"HTTP/"):
+                headers.clear()
+            name, _, value = line.decode("latin-1").partition(":")
+            headers[name.strip().lower()] = value.strip()
+        return headers
+
     def close(self) -> None:
         """Give the handle back."""
         self.curl.close()
 
     @property
-    def _asked(self) -> str:
+    def asked(self) -> str:
+        """What was asked, as texts begin."""
         at = f" at {self.request.address}" if self.request.address else ""
         return f"{self.request.method} {self.request.url}{at}"
 
@@ -145,13 +179,15 @@ class Exchange:
 
     def _broken(self, code: int, message: str) -> Finding:
         class_ = CLASSES.get(code, UNCLASSED)
+        if class_ == "Connect" and self.curl.getinfo(pycurl.OS_ERRNO) in OWN_LACKS:
+            return Finding(LACK, f"{self.asked}: {os.strerror(self.curl.getinfo(pycurl.OS_ERRNO)).lower()}")
         if class_ == TIMEOUT:
             message = f"no answer within {self._timeout_seconds:g}s, while waiting for {self._waiting_for()}"
         elif class_ == "BodyTooLong":
             message = f"the answer is longer than {self.request.max_body_bytes} bytes"
         elif class_ == "Redirects":
             message = f"sent on more than {MAX_REDIRECTS} times"
-        return Finding(class_, f"{self._asked}: {message}")
+        return Finding(class_, f"{self.asked}: {message}")
 
     def _look(self, now: float) -> None:
         """Take the certificates' dates; libcurl parses them at a cost, so not each time."""
@@ -180,16 +216,16 @@ class Exchange:
 
     def _unexpected(self) -> Iterator[Finding]:
         if self._found is not None and not self._found.search(self._body):
-            yield Finding("Body", f"{self._asked}: the body has no match of {self.request.expect.body_matches!r}")
+            yield Finding("Body", f"{self.asked}: the body has no match of {self.request.expect.body_matches!r}")
         if self._lacks is not None and self._lacks.search(self._body):
-            yield Finding("Body", f"{self._asked}: the body has a match of {self.request.expect.body_lacks!r}")
-        came = _headers(self._headers)
+            yield Finding("Body", f"{self.asked}: the body has a match of {self.request.expect.body_lacks!r}")
+        came = self.headers()
         for name, pattern in self._expected_headers.items():
             value = came.get(name)
             if value is None:
-                yield Finding("Header", f"{self._asked}: the answer has no header {name}")
+                yield Finding("Header", f"{self.asked}: the answer has no header {name}")
             elif not pattern.search(value):
-                yield Finding("Header", f"{self._asked}: header {name} is {value!r}, expected {pattern.pattern!r}")
+                yield Finding("Header", f"{self.asked}: header {name} is {value!r}, expected {pattern.pattern!r}")
 
     def _set_up(self) -> None:
         curl, request = self.curl, self.request
@@ -199,13 +235,15 @@ class Exchange:
         curl.setopt(pycurl.REDIR_PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         curl.setopt(pycurl.PROXY, "")
         curl.setopt(pycurl.TIMEOUT_MS, max(int(self._timeout_seconds * 1000), 1))
-        curl.setopt(pycurl.WRITEFUNCTION, self._keep if self._found or self._lacks else self._drop)
+        curl.setopt(pycurl.WRITEFUNCTION, self._keep if self.keeps_body or self._found or self._lacks else self._drop)
         curl.setopt(pycurl.USERAGENT, "kubeprobe")
         curl.setopt(pycurl.FOLLOWLOCATION, int(request.follow_redirects))
         curl.setopt(pycurl.MAXREDIRS, MAX_REDIRECTS)
         if request.address:
             host = f"[{request.address}]" if ":" in request.address else request.address
-            curl.setopt(pycurl.CONNECT_TO, [f"::{host}:"])
+            named = urlsplit(request.url).hostname or ""
+            named = f"[{named}]" if ":" in named else named
+            curl.setopt(pycurl.CONNECT_TO, [f"{named}::{host}:"])  # where a redirect leads to is another host
         if not request.keep_alive:
             curl.setopt(pycurl.FRESH_CONNECT, 1)
             curl.setopt(pycurl.FORBID_REUSE, 1)
@@ -214,7 +252,7 @@ class Exchange:
             curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS if self._secure else clear)
         else:
             curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-        if self._expected_headers:
+        if self.keeps_headers or self._expected_headers:
             curl.setopt(pycurl.HEADERFUNCTION, self._headers.append)
         self._set_request()
         self._set_tls()
@@ -230,14 +268,13 @@ class Exchange:
             curl.setopt(pycurl.NOBODY, 1)
         elif request.method != "GET":
             curl.setopt(pycurl.CUSTOMREQUEST, request.method)
-        if request.body:
-            curl.setopt(pycurl.POSTFIELDS, request.body.encode())
+        if self.payload:
+            curl.setopt(pycurl.POSTFIELDS, self.payload)
             curl.setopt(pycurl.CUSTOMREQUEST, request.method)
         headers = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers.items()]
         if not request.keep_alive and not request.http2:
-            headers.append(
-                "Connection: close"
-            )  # the side that closes first keeps the port for a minute: let it be theirs
+            # The side that closes first keeps the port for a minute: let it be theirs.
+            headers.append("Connection: close")
         self._headers_sent = headers
         curl.setopt(pycurl.HTTPHEADER, headers)
 
@@ -248,7 +285,7 @@ class Exchange:
         if not self.request.keep_alive:
             curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
         for option, path in (
-            (pycurl.CAINFO, tls.ca_file),
+            (pycurl.CAINFO, tls.ca_file or certifi.where()),
             (pycurl.SSLCERT, tls.cert_file),
             (pycurl.SSLKEY, tls.key_file),
         ):
@@ -277,17 +314,6 @@ class Exchange:
 def _codes(status: str) -> range:
     first = int(status.replace("xx", "00"))
     return range(first, first + (100 if status.endswith("xx") else 1))
-
-
-def _headers(lines: list[bytes]) -> dict[str, str]:
-    """The headers of the last answer; those before it only sent us on."""
-    headers: dict[str, str] = {}
-    for line in lines:
-        if line.startswith(b"HTTP/"):
-            headers.clear()
-        name, _, value = line.decode("latin-1").partition(":")
-        headers[name.strip().lower()] = value.strip()
-    return headers
 
 
 def _secret(path: str) -> str:
