@@ -29,6 +29,17 @@ class ApiUnreachable(ProbeFailure):
         )
 
 
+class ApiUntrusted(ProbeFailure):
+    """The way to the API server stands, TLS does not."""
+
+    def __init__(self, server: str, what: str, cause: str) -> None:
+        super().__init__(
+            f"TLS with the API server at {server} came to nothing ({what}: {cause}); look at its serving certificate, "
+            "at the CA that the probe is given, and at what listens there",
+            reason="TLS",
+        )
+
+
 class ApiSilent(ProbeFailure):
     """The connection to the API server stands, an answer does not come."""
 

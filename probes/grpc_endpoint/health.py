@@ -1,6 +1,6 @@
 """grpc.health.v1 over libcurl's HTTP/2: the one call is a POST of a few bytes, and its answer's status a trailer.
 
-A gRPC library would be the heaviest thing in the image, and a second event loop beside the one that the HTTP prober has.
+A gRPC library would be the heaviest thing in the image, and bring a second event loop beside the HTTP prober's.
 """
 
 from __future__ import annotations
@@ -25,10 +25,24 @@ STATUSES: Final = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")
 SERVING: Final = 1
 OK, NOT_FOUND, UNIMPLEMENTED = "0", "5", "12"
 CODES: Final = (
-    "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED "
-    "RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS "
-    "UNAUTHENTICATED"
-).split()
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+)
 HINTS: Final = {
     NOT_FOUND: "; the server knows no service of that name",
     UNIMPLEMENTED: "; the server has no grpc.health.v1.Health",
@@ -127,7 +141,9 @@ class HealthExchange(Exchange):
         came = self.headers()
         if not came.get("content-type", "").startswith("application/grpc"):
             said = came.get("content-type", "nothing")
-            return Finding("NotGRPC", f"{self.asked}: the answer is {said}, no application/grpc: this is no gRPC server")
+            return Finding(
+                "NotGRPC", f"{self.asked}: the answer is {said}, no application/grpc: this is no gRPC server"
+            )
         status = came.get("grpc-status", "")
         if status != OK:
             return Finding("GRPCStatus", f"{self.asked}: {_told(status, came.get('grpc-message', ''))}")

@@ -130,4 +130,3 @@ class HttpProber:
     def _drop(self, exchange: Exchange) -> None:
         del self._exchanges[exchange.curl]
         exchange.close()
-

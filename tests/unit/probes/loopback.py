@@ -140,15 +140,22 @@ def resident(
     rota, driver = box
     account: Account = rota.accounts["a"]
     try:
-        end = time.monotonic() + SOON_SECONDS
-        while not until(account):
-            assert time.monotonic() < end, f"{account.verdict} {account.classes} {account.message}"
-            time.sleep(0.005)
+        soon(lambda: until(account), account)
     finally:
+        driver.call(lambda: rota.remove("a"))
+        soon(lambda: "a" not in rota.accounts and not account.under_way, account)  # what is under way may clean up
         driver.stop()
         thread.join(SOON_SECONDS)
         assert not thread.is_alive()
     return account
+
+
+def soon(found: Callable[[], bool], account: Account) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + SOON_SECONDS
+    while not found():
+        assert time.monotonic() < end, f"{account.verdict} {account.classes} {account.message}"
+        time.sleep(0.005)
 
 
 def driver_of(probe: Probe[Any]) -> Callable[[Rota], Driver]:
@@ -171,7 +178,7 @@ def reasons(account: Account) -> set[str]:
 def assert_fails(account: Account, class_: str, text: str) -> None:
     """Every probe failed, for this reason and with these words."""
     assert (account.verdict, account.passed, reasons(account)) == (Verdict.FAILED, 0, {class_}), account.message
-    assert text in account.message
+    assert text in account.message, account.message
 
 
 def run_once(probe: Probe[Any], params: dict[str, Any]) -> None:

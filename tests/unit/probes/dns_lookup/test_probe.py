@@ -55,7 +55,7 @@ def wire(data: bytes, **how: Any) -> list[bytes]:
     return [answer(dns.message.from_wire(data), **how).to_wire()]
 
 
-def probed(port: int, until: Callable[[Account], bool] = ended, **params: Any) -> Account:
+def probed(port: int, until: Callable[[Account], bool] = ended, /, **params: Any) -> Account:
     return resident(driver_of(probe), {"server": "127.0.0.1", "port": port, "name": NAME, **params}, until)
 
 

@@ -28,8 +28,8 @@ from tests.unit.probes.loopback import (
     tcp_server,
 )
 
-from grpc_endpoint.health import HealthExchange, as_request, request_of, varint
-from grpc_endpoint.probe import Health, probe
+from grpc_endpoint.health import Health, HealthExchange, as_request, request_of, varint
+from grpc_endpoint.probe import probe
 from http_endpoint.prober import HttpProber
 from probe_sdk import Inconclusive, ProbeFailure
 from probe_sdk.resident.account import Account, Verdict
@@ -40,28 +40,29 @@ Status = health_pb2.HealthCheckResponse
 LONG = "shop." + "x" * 200
 
 
-class Servicer(health_pb2_grpc.HealthServicer):
+KNOWN = {
+    "": Status.SERVING,
+    "shop.Cart": Status.SERVING,
+    LONG: Status.SERVING,
+    "shop.Stock": Status.NOT_SERVING,
+    "shop.Odd": Status.UNKNOWN,
+    "shop.Late": Status.SERVICE_UNKNOWN,
+}
+
+
+class Servicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     """Knows some services."""
 
-    known = {
-        "": Status.SERVING,
-        "shop.Cart": Status.SERVING,
-        LONG: Status.SERVING,
-        "shop.Stock": Status.NOT_SERVING,
-        "shop.Odd": Status.UNKNOWN,
-        "shop.Late": Status.SERVICE_UNKNOWN,
-    }
-
-    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
+    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - as protobuf has it
         if request.service == "who":
             who = dict(context.invocation_metadata())
             known = (who.get("authorization"), who.get("tenant")) == ("Bearer secret", "blue")
             if not known:
                 context.abort(grpc.StatusCode.UNAUTHENTICATED, "who are you? 100% unknown")
             return Status(status=Status.SERVING)
-        if request.service not in self.known:
+        if request.service not in KNOWN:
             context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
-        return Status(status=self.known[request.service])
+        return Status(status=KNOWN[request.service])
 
 
 @contextmanager
@@ -91,7 +92,7 @@ def make_driver(rota: Rota) -> HttpProber:
     return HttpProber(rota, request_of, HealthExchange)
 
 
-def probed(port: int, until: Callable[[Account], bool] = ended, **params: Any) -> Account:
+def probed(port: int, until: Callable[[Account], bool] = ended, /, **params: Any) -> Account:
     return resident(make_driver, {"address": "127.0.0.1", "port": port, **params}, until)
 
 
@@ -117,7 +118,7 @@ def test_a_server_that_does_not(clear: int, service: str, class_: str, text: str
 
 def test_metadata_and_a_token(clear: int, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret\n")
-    known = {"metadata": {"tenant": "blue"}, "bearerTokenFile": str(tmp_path / "token")}
+    known: dict[str, Any] = {"metadata": {"tenant": "blue"}, "bearerTokenFile": str(tmp_path / "token")}
     assert probed(clear, service="who", **known).verdict is Verdict.PASSED
 
 

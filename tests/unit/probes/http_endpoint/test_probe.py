@@ -47,22 +47,22 @@ def probed(**params: Any) -> Account:
 class Telling(Handler):
     """Tells what it was sent."""
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - as the base class has it
         if self.path == "/sends-on":
-            self.say_well(status=307, Location=f"http://localhost:{self.server.server_port}/arrived")  # type: ignore[attr-defined]
+            self.say_well(status=307, Location=f"http://localhost:{self.headers['Host'].partition(':')[2]}/arrived")
             return
         body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
         told = {"method": self.command, "path": self.path, "body": body, "host": self.headers["Host"]}
         self.say_well(json.dumps({**told, "tenant": self.headers.get("X-Tenant", "")}).encode())
 
-    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = do_GET
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = do_GET  # noqa: N815 - as the base class has it
 
 
 @contextmanager
 def serving(context: ssl.SSLContext | None = None) -> Iterator[int]:
     with Server(("127.0.0.1", 0), Telling) as server:
         if context is not None:
-            server.socket = context.wrap_socket(server.socket, server_side=True)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
         server.shutdown()
