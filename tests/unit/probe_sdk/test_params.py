@@ -131,7 +131,7 @@ def test_a_model_s_own_docstring_describes_it() -> None:
 
 
 class Labelled(params.Model):
-    labels: dict[Annotated[str, StringConstraints(pattern="^[a-z]+$", max_length=3)], params.Duration] = {}
+    labels: dict[Annotated[str, StringConstraints(pattern="^[a-z]+$", max_length=3)], params.Duration] = Field({})
 
 
 def test_rules_for_names_stay_with_the_model() -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
-from probe_sdk import ProbeFailure, step
+from probe_sdk import Inconclusive, ProbeFailure, step
 from probe_sdk.resident.account import Account, Denoise, Verdict
 from probe_sdk.resident.checks import CheckLoop
-from probe_sdk.resident.rota import Limits, Rota
+from probe_sdk.resident.rota import STARVED, Limits, Rota
 from probe_sdk.resident.slots import Slots
 from probe_sdk.resident.starvation import Starvation
 
@@ -27,10 +28,15 @@ class Unhurried(Starvation):
         """Forget it."""
 
 
-async def probed(check: Callable[[str], object], *targets: str, until: Callable[[dict[str, Account]], bool]) -> Rota:
+async def probed(
+    check: Callable[[str], object],
+    *targets: str,
+    until: Callable[[dict[str, Account]], bool],
+    withheld: Callable[[], float] = lambda: 0.0,
+) -> Rota:
     """Probe until something is true of the accounts."""
     now = time.monotonic()
-    rota = Rota(Slots(0.02, now), Limits(TIMEOUT_SECONDS), Denoise(), Unhurried(lambda: 0.0, now), lambda _: None)
+    rota = Rota(Slots(0.02, now), Limits(TIMEOUT_SECONDS), Denoise(), Unhurried(withheld, now), lambda _: None)
     for target in targets:
         rota.add(target, now)
     loop, stop = CheckLoop(rota, check, str, TIMEOUT_SECONDS), asyncio.Event()
@@ -101,6 +107,44 @@ async def test_a_check_that_hangs_fails_by_its_timeout_and_holds_up_no_other(kin
         "the check did not end within 0.3s" + (" in waiting" if kind == "coroutine" else "")
     )
     assert rota.accounts["goes"].failed == 0
+
+
+async def test_what_the_probe_lacks_itself_says_nothing() -> None:
+    async def check(target: str) -> None:
+        await asyncio.sleep(0)
+        if target == "files":
+            raise OSError(errno.EMFILE, "too many open files")
+        raise Inconclusive("no certificate is mounted", reason="TLSFiles")
+
+    rota = await probed(check, "files", "tls", until=lambda accounts: all(one.unknown > 2 for one in accounts.values()))
+    files, tls = rota.accounts["files"], rota.accounts["tls"]
+    assert (files.verdict, tls.verdict, files.failed, tls.failed) == (Verdict.UNKNOWN, Verdict.UNKNOWN, 0, 0)
+    assert (files.classes.keys() & {"OSError"}, tls.classes.keys() & {"TLSFiles"}) == ({"OSError"}, {"TLSFiles"})
+    assert tls.message == "no certificate is mounted"
+
+
+async def test_a_reason_is_counted_by_its_word() -> None:
+    async def check(_: str) -> None:
+        await asyncio.sleep(0)
+        raise ProbeFailure("nobody listens", reason="Connect")
+
+    rota = await probed(check, "a", until=ended)
+    assert rota.accounts["a"].classes["Connect"] >= 2
+
+
+@pytest.mark.parametrize(("withheld", "verdict"), [(0.0, Verdict.FAILED), (1.0, Verdict.UNKNOWN)])
+async def test_a_finding_of_time_counts_unless_the_prober_was_held_up(withheld: float, verdict: Verdict) -> None:
+    async def check(_: str) -> None:
+        await asyncio.sleep(0)
+        kernel[0] += withheld
+        raise ProbeFailure("put took 0.6s", reason="Slow", waited_seconds=0.5)
+
+    kernel = [0.0]
+    rota = await probed(
+        check, "a", until=lambda one: one["a"].failed + one["a"].unknown > 2, withheld=lambda: kernel[0]
+    )
+    assert rota.accounts["a"].verdict is verdict
+    assert rota.accounts["a"].classes.keys() & {"Slow", STARVED} == {"Slow" if verdict is Verdict.FAILED else STARVED}
 
 
 async def test_targets_may_come_while_it_runs() -> None:
