@@ -163,3 +163,47 @@ async def test_targets_may_come_while_it_runs() -> None:
             await asyncio.sleep(0.005)
         stop.set()
         await running
+
+
+async def test_a_check_that_is_cancelled_by_something_else_failed() -> None:
+    async def check(_: str) -> None:
+        await asyncio.sleep(0)
+        raise asyncio.CancelledError
+
+    rota = await probed(check, "a", until=ended)
+    assert rota.accounts["a"].message == "CancelledError"
+
+
+async def test_what_breaks_the_loop_ends_it_with_a_word() -> None:
+    async def check(_: str) -> None:
+        await asyncio.sleep(0)
+
+    now = time.monotonic()
+    rota = Rota(Slots(0.02, now), Limits(1.0), Denoise(), Unhurried(lambda: 0.0, now), lambda _: None)
+    rota.add("a", now)
+    del rota.accounts["a"]
+    with pytest.raises(KeyError):
+        await CheckLoop(rota, check, str, 1.0).run(asyncio.Event())
+
+
+async def test_waiting_for_others_is_no_lateness_of_the_prober() -> None:
+    """One may be under way at a time: the slots of the other are due while it waits."""
+
+    async def check(_: str) -> None:
+        await asyncio.sleep(0.05)
+
+    held_up: list[float] = []
+
+    class Watched(Unhurried):
+        def late(self, seconds: float) -> None:
+            held_up.append(seconds)
+
+    now = time.monotonic()
+    rota = Rota(Slots(0.02, now), Limits(5.0, in_all=1), Denoise(), Watched(lambda: 0.0, now), lambda _: None)
+    for target in ("a", "b"):
+        rota.add(target, now)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.5, stop.set)
+    await CheckLoop(rota, check, str, 5.0).run(stop)
+    assert sum(one.passed for one in rota.accounts.values()) >= 3
+    assert sum(held_up) < 0.25
