@@ -28,7 +28,11 @@ PHASES: Final = (
     ("transfer", pycurl.TOTAL_TIME_T),
 )
 """What libcurl counts from the beginning, in microseconds; blackbox_exporter's words for the stretches between."""
+LACK: Final = "ProberLacks"
 CLASSES: Final = {
+    pycurl.E_OUT_OF_MEMORY: LACK,
+    pycurl.E_FAILED_INIT: LACK,
+    pycurl.E_INTERFACE_FAILED: LACK,
     pycurl.E_COULDNT_RESOLVE_HOST: "DNS",
     pycurl.E_COULDNT_RESOLVE_PROXY: "DNS",
     pycurl.E_COULDNT_CONNECT: "Connect",
@@ -48,7 +52,6 @@ CLASSES: Final = {
 }
 CERTIFICATE_SECONDS: Final = 60.0
 """How often the served certificates' dates are looked at."""
-LACK: Final = "ProberLacks"
 OURS: Final = frozenset({"ClientCertificate", "CAFile", LACK})
 """What the prober itself lacks says nothing about the target."""
 HTTP2: Final = 3
@@ -179,8 +182,8 @@ class Exchange:
 
     def _broken(self, code: int, message: str) -> Finding:
         class_ = CLASSES.get(code, UNCLASSED)
-        if class_ == "Connect" and self.curl.getinfo(pycurl.OS_ERRNO) in OWN_LACKS:
-            return Finding(LACK, f"{self.asked}: {os.strerror(self.curl.getinfo(pycurl.OS_ERRNO)).lower()}")
+        if class_ == "Connect" and (lack := self._lack()):
+            return Finding(LACK, f"{self.asked}: {lack}")
         if class_ == TIMEOUT:
             message = f"no answer within {self._timeout_seconds:g}s, while waiting for {self._waiting_for()}"
         elif class_ == "BodyTooLong":
@@ -188,6 +191,13 @@ class Exchange:
         elif class_ == "Redirects":
             message = f"sent on more than {MAX_REDIRECTS} times"
         return Finding(class_, f"{self.asked}: {message}")
+
+    def _lack(self) -> str:
+        """What we lacked for a connection; empty where the system did try to make one."""
+        errno = self.curl.getinfo(pycurl.OS_ERRNO)
+        if not errno:
+            return "no socket could be opened: this process has as many files open as it may"
+        return os.strerror(errno).lower() if errno in OWN_LACKS else ""
 
     def _look(self, now: float) -> None:
         """Take the certificates' dates; libcurl parses them at a cost, so not each time."""

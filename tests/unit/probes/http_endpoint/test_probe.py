@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -227,6 +229,32 @@ def test_a_run_asks_once(telling: int) -> None:
         run_once(probe, {"url": "http://127.0.0.1:1/"})
     with pytest.raises(Inconclusive):
         run_once(probe, {"url": f"https://127.0.0.1:{telling}/", "tls": {"caFile": "/none"}})
+
+
+WITHOUT_FILES = """
+import os, resource, time
+import pycurl
+from http_endpoint.exchange import Exchange
+from http_endpoint.request import Request
+
+exchange, multi = Exchange(Request(url="http://127.0.0.1:1/"), 1.0), pycurl.CurlMulti()
+exchange.ready(time.time())
+multi.add_handle(exchange.curl)
+free = os.open(os.devnull, 0)
+os.close(free)
+resource.setrlimit(resource.RLIMIT_NOFILE, (free + int(os.environ["SPARE"]), 4096))
+while multi.perform()[1]:
+    multi.select(0.1)
+_, _, ((_, code, message),) = multi.info_read()
+print(exchange.judge(code, message, time.time()))
+"""
+
+
+@pytest.mark.parametrize(("spare", "said"), [("0", "class_='ProberLacks'"), ("500", "class_='Connect'")])
+def test_a_process_without_files_blames_nobody(spare: str, said: str) -> None:
+    argv = [sys.executable, "-c", WITHOUT_FILES]
+    told = subprocess.run(argv, env={"SPARE": spare}, capture_output=True, text=True, check=True, timeout=60)
+    assert said in told.stdout
 
 
 @pytest.mark.parametrize(
