@@ -6,16 +6,13 @@ import os
 import re
 import ssl
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-import certifi
 import pycurl
 
+from http_endpoint.options import is_secure, say_who, set_up
 from http_endpoint.request import MAX_REDIRECTS, Request
 from probe_sdk.failure import OWN_LACKS
 from probe_sdk.resident.rota import TIMEOUT
@@ -91,6 +88,8 @@ class Exchange:
         """When the first of the served certificates expires, in seconds since 1970; None until it is known."""
         self._looking = False
         self._looks_at = 0.0
+        self._unread = ""
+        """Why who asks could not be said."""
         expect = request.expect
         self._well = frozenset(code for status in expect.status for code in _codes(status))
         self._found = re.compile(expect.body_matches.encode()) if expect.body_matches else None
@@ -109,7 +108,7 @@ class Exchange:
         Args:
             now: the time as certificates have it, in seconds since 1970.
         """
-        if self._secure and now >= self._looks_at:
+        if is_secure(self.request) and now >= self._looks_at:
             self._looking = True
             self.curl.setopt(pycurl.OPT_CERTINFO, 1)
         self._received = 0
@@ -118,12 +117,14 @@ class Exchange:
         if self._headers:
             self._headers.clear()
         if self.request.bearer_token_file or self.request.password_file:
-            self._say_who()
+            self._unread = say_who(self.curl, self.request)
 
     def judge(self, code: int, message: str, now: float) -> Finding | None:
         """Why the exchange that ended was not well; None when it was."""
         if self._looking:
             self._look(now)
+        if self._unread:
+            return Finding(LACK, f"{self.asked}: {self._unread}")
         if code:
             return self._broken(code, message)
         if self.request.http2 and self.curl.getinfo(pycurl.INFO_HTTP_VERSION) != HTTP2:
@@ -238,79 +239,11 @@ class Exchange:
                 yield Finding("Header", f"{self.asked}: header {name} is {value!r}, expected {pattern.pattern!r}")
 
     def _set_up(self) -> None:
-        curl, request = self.curl, self.request
-        curl.setopt(pycurl.NOSIGNAL, 1)
-        curl.setopt(pycurl.URL, request.url)
-        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-        curl.setopt(pycurl.REDIR_PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-        curl.setopt(pycurl.PROXY, "")
-        curl.setopt(pycurl.TIMEOUT_MS, max(int(self._timeout_seconds * 1000), 1))
-        curl.setopt(pycurl.WRITEFUNCTION, self._keep if self.keeps_body or self._found or self._lacks else self._drop)
-        curl.setopt(pycurl.USERAGENT, "kubeprobe")
-        curl.setopt(pycurl.FOLLOWLOCATION, int(request.follow_redirects))
-        curl.setopt(pycurl.MAXREDIRS, MAX_REDIRECTS)
-        if request.address:
-            host = f"[{request.address}]" if ":" in request.address else request.address
-            named = urlsplit(request.url).hostname or ""
-            named = f"[{named}]" if ":" in named else named
-            curl.setopt(pycurl.CONNECT_TO, [f"{named}::{host}:"])  # where a redirect leads to is another host
-        if not request.keep_alive:
-            curl.setopt(pycurl.FRESH_CONNECT, 1)
-            curl.setopt(pycurl.FORBID_REUSE, 1)
-        if request.http2:
-            clear = pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
-            curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS if self._secure else clear)
-        else:
-            curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        set_up(self.curl, self.request, self.payload, self._timeout_seconds)
+        keeps = self.keeps_body or self._found or self._lacks
+        self.curl.setopt(pycurl.WRITEFUNCTION, self._keep if keeps else self._drop)
         if self.keeps_headers or self._expected_headers:
-            curl.setopt(pycurl.HEADERFUNCTION, self._headers.append)
-        self._set_request()
-        self._set_tls()
-        self._say_who()
-
-    @property
-    def _secure(self) -> bool:
-        return self.request.url.startswith("https:")
-
-    def _set_request(self) -> None:
-        curl, request = self.curl, self.request
-        if request.method == "HEAD":
-            curl.setopt(pycurl.NOBODY, 1)
-        elif request.method != "GET":
-            curl.setopt(pycurl.CUSTOMREQUEST, request.method)
-        if self.payload:
-            curl.setopt(pycurl.POSTFIELDS, self.payload)
-            curl.setopt(pycurl.CUSTOMREQUEST, request.method)
-        headers = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers.items()]
-        if not request.keep_alive and not request.http2:
-            # The side that closes first keeps the port for a minute: let it be theirs.
-            headers.append("Connection: close")
-        self._headers_sent = headers
-        curl.setopt(pycurl.HTTPHEADER, headers)
-
-    def _set_tls(self) -> None:
-        curl, tls = self.curl, self.request.tls
-        curl.setopt(pycurl.SSL_VERIFYPEER, int(tls.verify))
-        curl.setopt(pycurl.SSL_VERIFYHOST, 2 if tls.verify else 0)
-        if not self.request.keep_alive:
-            curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
-        for option, path in (
-            (pycurl.CAINFO, tls.ca_file or certifi.where()),
-            (pycurl.SSLCERT, tls.cert_file),
-            (pycurl.SSLKEY, tls.key_file),
-        ):
-            if path:
-                curl.setopt(option, path)
-
-    def _say_who(self) -> None:
-        request = self.request
-        if request.bearer_token_file:
-            bearer = f"Authorization: Bearer {_secret(request.bearer_token_file)}"
-            self.curl.setopt(pycurl.HTTPHEADER, [*self._headers_sent, bearer])
-        elif request.username:
-            self.curl.setopt(pycurl.HTTPAUTH, pycurl.HTTPAUTH_BASIC)
-            self.curl.setopt(pycurl.USERNAME, request.username)
-            self.curl.setopt(pycurl.PASSWORD, _secret(request.password_file) if request.password_file else "")
+            self.curl.setopt(pycurl.HEADERFUNCTION, self._headers.append)
 
     def _drop(self, data: bytes) -> int | None:
         self._received += len(data)
@@ -324,9 +257,3 @@ class Exchange:
 def _codes(status: str) -> range:
     first = int(status.replace("xx", "00"))
     return range(first, first + (100 if status.endswith("xx") else 1))
-
-
-def _secret(path: str) -> str:
-    with suppress(OSError):
-        return Path(path).read_text().strip()
-    return ""
