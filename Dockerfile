@@ -24,6 +24,8 @@ RUN pip install --require-hashes --no-deps -r requirements/probes.txt
 COPY probes/ probes/
 RUN pip install --no-deps ./probe_sdk ./probes \
  && python -c "import pod_lifecycle.probe, deployment_lifecycle.probe, etcd_crud.probe, cert_expiry.probe, rate_limit.probe" \
+ && python -c "import http_endpoint.probe, tcp_endpoint.probe, dns_lookup.probe, grpc_endpoint.probe, apiserver.probe" \
+ && python -c "import probe_sdk.resident.driver, probe_sdk.resident.service" \
  && pip uninstall --yes pip
 
 FROM ${BASE} AS operator

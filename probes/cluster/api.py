@@ -10,7 +10,8 @@ of CPU at each pod start, httpx 0.3 s (0.15 s without its command line's colours
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -19,7 +20,7 @@ from urllib.parse import quote
 import httpx
 
 from cluster.config import ApiConfig, load
-from cluster.errors import ApiError, ApiSilent, ApiUnreachable
+from cluster.errors import ApiError, ApiSilent, ApiUnreachable, ApiUntrusted
 from cluster.words import Object
 from probe_sdk import ProbeFailure
 
@@ -137,18 +138,30 @@ class Api:
         content_type: str = "application/json",
     ) -> Object:
         """Any request on plain dicts; what goes wrong comes as ApiUnreachable, ApiSilent or ApiError."""
-        headers = self._headers()
         content = json.dumps(body, separators=(",", ":")).encode() if body is not None else None
-        if content is not None:
-            headers["Content-Type"] = content_type
-        try:
-            response = await self._client.request(method, path, params=query, content=content, headers=headers)
-        except httpx.TransportError as error:
-            raise await self.no_answer(f"{method} {path}", error) from error
+        response = await self.answer(method, path, query=query, content=content, content_type=content_type)
         raise_for_status(f"{method} {path}", response)
         return _object(response)
 
-    async def stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[str]:
+    async def answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        content_type: str = "application/json",
+    ) -> httpx.Response:
+        """What the server answers, whatever that is; no answer comes as ApiUnreachable or ApiSilent."""
+        headers = self._headers()
+        if content is not None:
+            headers["Content-Type"] = content_type
+        try:
+            return await self._client.request(method, path, params=query, content=content, headers=headers)
+        except httpx.TransportError as error:
+            raise await self.no_answer(f"{method} {path}", error) from error
+
+    async def stream(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[str, None]:
         """The lines of an answer that goes on for as long as the server likes."""
         timeout = httpx.Timeout(CONNECT_SECONDS, read=None)
         try:
@@ -170,17 +183,22 @@ class Api:
         rules are flushed); a new connection tells which.
         """
         cause = root_cause(error)
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        if isinstance(error, httpx.NetworkError) and (refused := _tls_cause(error)):
+            return ApiUntrusted(self.config.server, what, refused)
+        if isinstance(error, httpx.ConnectError):
             return ApiUnreachable(self.config.server, what, cause)
+        if isinstance(error, httpx.ConnectTimeout):
+            return ApiUnreachable(self.config.server, what, cause, CONNECT_SECONDS)
+        waited_seconds = ANSWER_SECONDS if isinstance(error, httpx.TimeoutException) else 0.0
         url = httpx.URL(self.config.server)
         try:
             async with asyncio.timeout(RECONNECT_SECONDS):
                 _, writer = await asyncio.open_connection(url.host, url.port or HTTPS_PORT)
         except OSError as unconnected:  # TimeoutError is one
             again = f"{cause}, and no new connection: {root_cause(unconnected)}"
-            return ApiUnreachable(self.config.server, what, again)
+            return ApiUnreachable(self.config.server, what, again, waited_seconds)
         writer.close()
-        return ApiSilent(self.config.server, what, cause)
+        return ApiSilent(self.config.server, what, cause, waited_seconds)
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": "kubeprobe-probe"}
@@ -210,6 +228,17 @@ def _object(response: httpx.Response) -> Object:
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}
+
+
+def _tls_cause(error: BaseException | None) -> str:
+    """What TLS said, if it was that. Its errors are OSErrors with numbers of OpenSSL's own."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    if error is None:
+        return ""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return (error.reason or str(error)).replace("_", " ").lower()
 
 
 def root_cause(error: BaseException) -> str:

@@ -18,22 +18,37 @@ def own_node() -> str:
 class ApiUnreachable(ProbeFailure):
     """No connection to the API server: from inside a cluster, the way there is kube-proxy's."""
 
-    def __init__(self, server: str, what: str, cause: str) -> None:
+    def __init__(self, server: str, what: str, cause: str, waited_seconds: float = 0.0) -> None:
         where = own_node()
         look = f"kube-proxy on {where} (its rules for {server})" if where.startswith("node ") else "the network to it"
         super().__init__(
             f"the API server at {server} cannot be reached from {where} ({what}: {cause}); look at {look}, "
-            "then at kube-apiserver itself"
+            "then at kube-apiserver itself",
+            reason="Connect",
+            waited_seconds=waited_seconds,
+        )
+
+
+class ApiUntrusted(ProbeFailure):
+    """The way to the API server stands, TLS does not."""
+
+    def __init__(self, server: str, what: str, cause: str) -> None:
+        super().__init__(
+            f"TLS with the API server at {server} came to nothing ({what}: {cause}); look at its serving certificate, "
+            "at the CA that the probe is given, and at what listens there",
+            reason="TLS",
         )
 
 
 class ApiSilent(ProbeFailure):
     """The connection to the API server stands, an answer does not come."""
 
-    def __init__(self, server: str, what: str, cause: str) -> None:
+    def __init__(self, server: str, what: str, cause: str, waited_seconds: float = 0.0) -> None:
         super().__init__(
             f"the API server at {server} took the connection and did not answer ({what}: {cause}); "
-            "look at kube-apiserver and at etcd behind it"
+            "look at kube-apiserver and at etcd behind it",
+            reason="Silent",
+            waited_seconds=waited_seconds,
         )
 
 
@@ -42,10 +57,10 @@ class ApiError(ProbeFailure):
 
     def __init__(self, what: str, status: int, reason: str, message: str) -> None:
         self.status = status
-        self.reason = reason
         self.message = message
         hint = refusal_hint(status, message)
-        super().__init__(f"{what}: {status} {reason}: {message}" + (f"; look at {hint}" if hint else ""))
+        text = f"{what}: {status} {reason}: {message}" + (f"; look at {hint}" if hint else "")
+        super().__init__(text, reason=reason)
 
 
 # What an API error's text says about whose fault it is: the first match wins.

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from etcd_crud.causes import EtcdFailure, Trouble, of_answer, of_transport
-from probe_sdk import ProbeFailure
+from probe_sdk import Inconclusive
 
 Json = dict[str, Any]
 BROKEN = (httpx.TransportError, ssl.SSLError)
@@ -25,7 +25,7 @@ def tls_context(ca_file: Path, cert_file: Path, key_file: Path) -> ssl.SSLContex
     """Trust that CA only, and present the client certificate."""
     for name, path in (("caFile", ca_file), ("certFile", cert_file), ("keyFile", key_file)):
         if not path.is_file():
-            raise ProbeFailure(
+            raise Inconclusive(
                 f"{name}: there is no file {path}; mount the Secret with etcd's client certificate by the "
                 "ProbeConfig's podOverrides.volumes and volumeMounts"
             )
@@ -34,7 +34,7 @@ def tls_context(ca_file: Path, cert_file: Path, key_file: Path) -> ssl.SSLContex
         context.load_cert_chain(cert_file, key_file)
     except (ssl.SSLError, OSError) as error:
         files = f"{ca_file}, {cert_file} and {key_file}"
-        raise ProbeFailure(f"the files {files} are no CA, certificate and matching key in PEM: {error}") from None
+        raise Inconclusive(f"the files {files} are no CA, certificate and matching key in PEM: {error}") from None
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # as Go's clients: old authorities lack the key identifiers
     return context
 

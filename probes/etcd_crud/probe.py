@@ -1,6 +1,6 @@
-"""Put, get, compare and swap, watch, lease and delete at every member of etcd, over mutual TLS.
+"""Put, get, compare and swap, watch, lease and delete at every member of etcd, over mutual TLS; by run or resident.
 
-Fails when any operation fails, or when a request takes longer than tolerated. Keys are of this run alone and hang on
+Fails when any operation fails, or when a request takes longer than tolerated. Keys are of this check alone and hang on
 a lease, so that even a probe that is killed leaves nothing in etcd.
 """
 
@@ -18,7 +18,7 @@ from etcd_crud.client import Etcd, tls_context
 from etcd_crud.exercise import Exercise
 from etcd_crud.record import Record
 from probe_sdk import Probe, ProbeFailure, attribute, params, remaining_seconds
-from probe_sdk.wire import ENV_RUN
+from probe_sdk.wire import ENV_CONFIG, ENV_RUN
 
 MOUNT = "/etc/kubeprobe/etcd"
 LEASE_WITHOUT_DEADLINE_SECONDS = 60.0
@@ -64,12 +64,26 @@ probe = Probe(Params)
 async def check(p: Params) -> None:
     """All members at the same time."""
     tls = tls_context(Path(p.ca_file), Path(p.cert_file), Path(p.key_file))
-    key = f"{p.prefix.rstrip('/')}/{os.environ.get(ENV_RUN, 'local')}-{secrets.token_hex(4)}"
+    key = f"{p.prefix.rstrip('/')}/{_whose()}-{secrets.token_hex(4)}"
     records = await asyncio.gather(*(_member(p, endpoint, tls, f"{key}/{i}") for i, endpoint in enumerate(p.endpoints)))
     attribute("rounds", p.rounds)
     attribute("operations", _ratio(records))
     if findings := [finding for record in records for finding in record.findings(p.max_latency)]:
-        raise ProbeFailure(*findings)
+        of_time = not any(trouble for record in records for trouble in record.troubles() if not trouble.silent)
+        raise ProbeFailure(*findings, reason=_reason(records), waited_seconds=p.max_latency if of_time else 0.0)
+
+
+def _whose() -> str:
+    """The run's name, or the config's where a prober stays."""
+    return os.environ.get(ENV_RUN) or os.environ.get(ENV_CONFIG) or "local"
+
+
+def _reason(records: list[Record]) -> str:
+    """One word for all that was found: the first trouble there is, else that it was slow."""
+    troubles = [trouble for record in records for trouble in record.troubles()]
+    if not troubles:
+        return "Slow"
+    return "NoAnswer" if all(trouble.lost for trouble in troubles) else "Operation"
 
 
 async def _member(p: Params, endpoint: str, tls: ssl.SSLContext, key: str) -> Record:

@@ -1,1 +1,1 @@
-"""HTTP and HTTPS endpoints, resident: every target at a fixed rate, each answer taken apart into its phases."""
+"""HTTP and HTTPS endpoints, each answer taken apart into its phases; resident, every target at a fixed rate."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import pycurl
 
+from http_endpoint.options import is_secure, say_who, set_up
 from http_endpoint.request import MAX_REDIRECTS, Request
+from probe_sdk.failure import OWN_LACKS
 from probe_sdk.resident.rota import TIMEOUT
 
 PHASES: Final = (
@@ -24,7 +25,11 @@ PHASES: Final = (
     ("transfer", pycurl.TOTAL_TIME_T),
 )
 """What libcurl counts from the beginning, in microseconds; blackbox_exporter's words for the stretches between."""
+LACK: Final = "ProberLacks"
 CLASSES: Final = {
+    pycurl.E_OUT_OF_MEMORY: LACK,
+    pycurl.E_FAILED_INIT: LACK,
+    pycurl.E_INTERFACE_FAILED: LACK,
     pycurl.E_COULDNT_RESOLVE_HOST: "DNS",
     pycurl.E_COULDNT_RESOLVE_PROXY: "DNS",
     pycurl.E_COULDNT_CONNECT: "Connect",
@@ -44,8 +49,10 @@ CLASSES: Final = {
 }
 CERTIFICATE_SECONDS: Final = 60.0
 """How often the served certificates' dates are looked at."""
-OURS: Final = frozenset({"ClientCertificate", "CAFile"})
+OURS: Final = frozenset({"ClientCertificate", "CAFile", LACK})
 """What the prober itself lacks says nothing about the target."""
+HTTP2: Final = 3
+"""As libcurl numbers the versions."""
 UNCLASSED: Final = "Protocol"
 WAITING_FOR: Final = ("the name's address", "a connection", "the TLS handshake", "the first byte", "the rest")
 
@@ -65,6 +72,10 @@ class Exchange:
         timeout_seconds: how long one exchange may take in all.
     """
 
+    keeps_body = False
+    """Whether the judge wants the body, and not only where an expectation does."""
+    keeps_headers = False
+
     def __init__(self, request: Request, timeout_seconds: float) -> None:
         self.curl: Any = pycurl.Curl()
         self.attempt: Any = None
@@ -77,6 +88,8 @@ class Exchange:
         """When the first of the served certificates expires, in seconds since 1970; None until it is known."""
         self._looking = False
         self._looks_at = 0.0
+        self._unread = ""
+        """Why who asks could not be said."""
         expect = request.expect
         self._well = frozenset(code for status in expect.status for code in _codes(status))
         self._found = re.compile(expect.body_matches.encode()) if expect.body_matches else None
@@ -84,13 +97,18 @@ class Exchange:
         self._expected_headers = {name.lower(): re.compile(pattern) for name, pattern in expect.headers.items()}
         self._set_up()
 
+    @property
+    def payload(self) -> bytes:
+        """The body that is sent."""
+        return self.request.body.encode()
+
     def ready(self, now: float) -> None:
         """Forget the exchange before, and read again what may have been renewed.
 
         Args:
             now: the time as certificates have it, in seconds since 1970.
         """
-        if self._secure and now >= self._looks_at:
+        if is_secure(self.request) and now >= self._looks_at:
             self._looking = True
             self.curl.setopt(pycurl.OPT_CERTINFO, 1)
         self._received = 0
@@ -99,19 +117,23 @@ class Exchange:
         if self._headers:
             self._headers.clear()
         if self.request.bearer_token_file or self.request.password_file:
-            self._say_who()
+            self._unread = say_who(self.curl, self.request)
 
     def judge(self, code: int, message: str, now: float) -> Finding | None:
         """Why the exchange that ended was not well; None when it was."""
         if self._looking:
             self._look(now)
+        if self._unread:
+            return Finding(LACK, f"{self.asked}: {self._unread}")
         if code:
             return self._broken(code, message)
+        if self.request.http2 and self.curl.getinfo(pycurl.INFO_HTTP_VERSION) != HTTP2:
+            return Finding("HTTP2", f"{self.asked}: the answer came by HTTP/1, HTTP/2 was asked for")
         if self.expires_at is not None and self.expires_at - now < self.request.tls.min_remaining:
-            return Finding("CertificateExpiry", f"{self._asked}: {self._expiry(now)}")
+            return Finding("CertificateExpiry", f"{self.asked}: {self._expiry(now)}")
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
         if status not in self._well:
-            return Finding("Status", f"{self._asked} answered {status}, expected {self._wanted}")
+            return Finding("Status", f"{self.asked} answered {status}, expected {self._wanted}")
         if self._found is None and self._lacks is None and not self._expected_headers:
             return None
         return next(self._unexpected(), None)
@@ -130,12 +152,28 @@ class Exchange:
                 totals[name] = totals.get(name, 0.0) + (at - before) * 1e-6
                 before = at
 
+    @property
+    def body(self) -> bytes:
+        """The body of the last answer, where it is kept."""
+        return bytes(self._body)
+
+    def headers(self) -> dict[str, str]:
+        """The headers of the last answer; those before it only sent us on."""
+        headers: dict[str, str] = {}
+        for line in self._headers:
+            if line.startswith(b"HTTP/"):
+                headers.clear()
+            name, _, value = line.decode("latin-1").partition(":")
+            headers[name.strip().lower()] = value.strip()
+        return headers
+
     def close(self) -> None:
         """Give the handle back."""
         self.curl.close()
 
     @property
-    def _asked(self) -> str:
+    def asked(self) -> str:
+        """What was asked, as texts begin."""
         at = f" at {self.request.address}" if self.request.address else ""
         return f"{self.request.method} {self.request.url}{at}"
 
@@ -145,13 +183,22 @@ class Exchange:
 
     def _broken(self, code: int, message: str) -> Finding:
         class_ = CLASSES.get(code, UNCLASSED)
+        if class_ == "Connect" and (lack := self._lack()):
+            return Finding(LACK, f"{self.asked}: {lack}")
         if class_ == TIMEOUT:
             message = f"no answer within {self._timeout_seconds:g}s, while waiting for {self._waiting_for()}"
         elif class_ == "BodyTooLong":
             message = f"the answer is longer than {self.request.max_body_bytes} bytes"
         elif class_ == "Redirects":
             message = f"sent on more than {MAX_REDIRECTS} times"
-        return Finding(class_, f"{self._asked}: {message}")
+        return Finding(class_, f"{self.asked}: {message}")
+
+    def _lack(self) -> str:
+        """What we lacked for a connection; empty where the system did try to make one."""
+        errno = self.curl.getinfo(pycurl.OS_ERRNO)
+        if not errno:
+            return "no socket could be opened: this process has as many files open as it may"
+        return os.strerror(errno).lower() if errno in OWN_LACKS else ""
 
     def _look(self, now: float) -> None:
         """Take the certificates' dates; libcurl parses them at a cost, so not each time."""
@@ -180,90 +227,23 @@ class Exchange:
 
     def _unexpected(self) -> Iterator[Finding]:
         if self._found is not None and not self._found.search(self._body):
-            yield Finding("Body", f"{self._asked}: the body has no match of {self.request.expect.body_matches!r}")
+            yield Finding("Body", f"{self.asked}: the body has no match of {self.request.expect.body_matches!r}")
         if self._lacks is not None and self._lacks.search(self._body):
-            yield Finding("Body", f"{self._asked}: the body has a match of {self.request.expect.body_lacks!r}")
-        came = _headers(self._headers)
+            yield Finding("Body", f"{self.asked}: the body has a match of {self.request.expect.body_lacks!r}")
+        came = self.headers()
         for name, pattern in self._expected_headers.items():
             value = came.get(name)
             if value is None:
-                yield Finding("Header", f"{self._asked}: the answer has no header {name}")
+                yield Finding("Header", f"{self.asked}: the answer has no header {name}")
             elif not pattern.search(value):
-                yield Finding("Header", f"{self._asked}: header {name} is {value!r}, expected {pattern.pattern!r}")
+                yield Finding("Header", f"{self.asked}: header {name} is {value!r}, expected {pattern.pattern!r}")
 
     def _set_up(self) -> None:
-        curl, request = self.curl, self.request
-        curl.setopt(pycurl.NOSIGNAL, 1)
-        curl.setopt(pycurl.URL, request.url)
-        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-        curl.setopt(pycurl.REDIR_PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-        curl.setopt(pycurl.PROXY, "")
-        curl.setopt(pycurl.TIMEOUT_MS, max(int(self._timeout_seconds * 1000), 1))
-        curl.setopt(pycurl.WRITEFUNCTION, self._keep if self._found or self._lacks else self._drop)
-        curl.setopt(pycurl.USERAGENT, "kubeprobe")
-        curl.setopt(pycurl.FOLLOWLOCATION, int(request.follow_redirects))
-        curl.setopt(pycurl.MAXREDIRS, MAX_REDIRECTS)
-        if request.address:
-            host = f"[{request.address}]" if ":" in request.address else request.address
-            curl.setopt(pycurl.CONNECT_TO, [f"::{host}:"])
-        if not request.keep_alive:
-            curl.setopt(pycurl.FRESH_CONNECT, 1)
-            curl.setopt(pycurl.FORBID_REUSE, 1)
-        if request.http2:
-            clear = pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
-            curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS if self._secure else clear)
-        else:
-            curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-        if self._expected_headers:
-            curl.setopt(pycurl.HEADERFUNCTION, self._headers.append)
-        self._set_request()
-        self._set_tls()
-        self._say_who()
-
-    @property
-    def _secure(self) -> bool:
-        return self.request.url.startswith("https:")
-
-    def _set_request(self) -> None:
-        curl, request = self.curl, self.request
-        if request.method == "HEAD":
-            curl.setopt(pycurl.NOBODY, 1)
-        elif request.method != "GET":
-            curl.setopt(pycurl.CUSTOMREQUEST, request.method)
-        if request.body:
-            curl.setopt(pycurl.POSTFIELDS, request.body.encode())
-            curl.setopt(pycurl.CUSTOMREQUEST, request.method)
-        headers = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers.items()]
-        if not request.keep_alive and not request.http2:
-            headers.append(
-                "Connection: close"
-            )  # the side that closes first keeps the port for a minute: let it be theirs
-        self._headers_sent = headers
-        curl.setopt(pycurl.HTTPHEADER, headers)
-
-    def _set_tls(self) -> None:
-        curl, tls = self.curl, self.request.tls
-        curl.setopt(pycurl.SSL_VERIFYPEER, int(tls.verify))
-        curl.setopt(pycurl.SSL_VERIFYHOST, 2 if tls.verify else 0)
-        if not self.request.keep_alive:
-            curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
-        for option, path in (
-            (pycurl.CAINFO, tls.ca_file),
-            (pycurl.SSLCERT, tls.cert_file),
-            (pycurl.SSLKEY, tls.key_file),
-        ):
-            if path:
-                curl.setopt(option, path)
-
-    def _say_who(self) -> None:
-        request = self.request
-        if request.bearer_token_file:
-            bearer = f"Authorization: Bearer {_secret(request.bearer_token_file)}"
-            self.curl.setopt(pycurl.HTTPHEADER, [*self._headers_sent, bearer])
-        elif request.username:
-            self.curl.setopt(pycurl.HTTPAUTH, pycurl.HTTPAUTH_BASIC)
-            self.curl.setopt(pycurl.USERNAME, request.username)
-            self.curl.setopt(pycurl.PASSWORD, _secret(request.password_file) if request.password_file else "")
+        set_up(self.curl, self.request, self.payload, self._timeout_seconds)
+        keeps = self.keeps_body or self._found or self._lacks
+        self.curl.setopt(pycurl.WRITEFUNCTION, self._keep if keeps else self._drop)
+        if self.keeps_headers or self._expected_headers:
+            self.curl.setopt(pycurl.HEADERFUNCTION, self._headers.append)
 
     def _drop(self, data: bytes) -> int | None:
         self._received += len(data)
@@ -277,20 +257,3 @@ class Exchange:
 def _codes(status: str) -> range:
     first = int(status.replace("xx", "00"))
     return range(first, first + (100 if status.endswith("xx") else 1))
-
-
-def _headers(lines: list[bytes]) -> dict[str, str]:
-    """The headers of the last answer; those before it only sent us on."""
-    headers: dict[str, str] = {}
-    for line in lines:
-        if line.startswith(b"HTTP/"):
-            headers.clear()
-        name, _, value = line.decode("latin-1").partition(":")
-        headers[name.strip().lower()] = value.strip()
-    return headers
-
-
-def _secret(path: str) -> str:
-    with suppress(OSError):
-        return Path(path).read_text().strip()
-    return ""

@@ -1,17 +1,19 @@
-"""HTTP and HTTPS endpoints, resident: status, body, headers, certificate and redirects, with the time of each phase."""
+"""HTTP and HTTPS endpoints: status, body, headers, certificate and redirects, with the time of each phase."""
 
-import os
-
+from http_endpoint.exchange import Exchange
+from http_endpoint.once import exchanged, timeout_seconds
 from http_endpoint.prober import HttpProber
-from probe_sdk.environment import Environment
-from probe_sdk.resident.service import serve, spec_file
+from http_endpoint.request import Request
+from probe_sdk import Probe
+
+probe = Probe(Request, driver=HttpProber)
 
 
-def main() -> int:
-    """Probe until asked to end; outside a cluster what the file in this folder says."""
-    environment = Environment.read(os.environ)
-    return serve(spec_file(environment.resident or "."), environment, HttpProber, environment.page_port)
+@probe.run
+def check(p: Request) -> None:
+    """Ask once."""
+    exchanged(Exchange(p, timeout_seconds()))
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    probe.main()

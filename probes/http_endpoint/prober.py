@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-
-from pydantic import ValidationError
+from typing import Any
 
 from http_endpoint.engine import NEVER, Ended, Engine
 from http_endpoint.exchange import OURS, Exchange
 from http_endpoint.request import Request
+from probe_sdk import ProbeFailure
+from probe_sdk.arguments import checked
 from probe_sdk.resident.rota import BAD_PARAMS, TIMEOUT, Attempt, Rota
 from probe_sdk.resident.spec import Spec, Target
 
@@ -17,13 +18,30 @@ EXPIRY = "probe_ssl_earliest_cert_expiry"
 """As blackbox_exporter calls it."""
 
 
+def request_of(params: dict[str, Any]) -> Request:
+    """What to ask of a target by its parameters. Raises ProbeFailure where they are wrong."""
+    return checked(Request, params)
+
+
 class HttpProber:
-    """Probes all targets until stopped, on the thread that calls `run`: see `probe_sdk.resident.service.Driver`."""
+    """Probes all targets until stopped, on the thread that calls `run`: see `probe_sdk.resident.service.Driver`.
+
+    Args:
+        request_of: makes a request of a target's parameters.
+        exchange: makes the handle for a request, given its timeout.
+    """
 
     def __init__(
-        self, rota: Rota, clock: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time
+        self,
+        rota: Rota,
+        request_of: Callable[[dict[str, Any]], Request] = request_of,
+        exchange: Callable[[Request, float], Exchange] = Exchange,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._rota = rota
+        self._request_of = request_of
+        self._exchange = exchange
         self._clock = clock
         self._now = now
         self._timeout_seconds = 1.0
@@ -51,7 +69,7 @@ class HttpProber:
     def retarget(self, spec: Spec) -> None:
         """Take in what targets there are now; the handles of those that ask for the same as before stay."""
         self._timeout_seconds = spec.timeout_seconds
-        before, wanted = self._requests, {one.name: _request(spec, one) for one in spec.targets}
+        before, wanted = self._requests, {one.name: self._read(spec, one) for one in spec.targets}
         self._requests = {name: before[name] if before.get(name) == asked else asked for name, asked in wanted.items()}
         for name, asked in before.items():
             if self._requests.get(name) is not asked:
@@ -75,7 +93,7 @@ class HttpProber:
                 self._rota.unanswerable(attempt, now, BAD_PARAMS, request)
                 self._rota.release(attempt)
                 return
-            exchange = Exchange(request, self._timeout_seconds)
+            exchange = self._exchange(request, self._timeout_seconds)
             self._exchanges[exchange.curl] = exchange
         exchange.attempt = attempt
         exchange.ready(self._now())
@@ -103,13 +121,12 @@ class HttpProber:
         else:
             self._drop(exchange)
 
+    def _read(self, spec: Spec, target: Target) -> Request | str:
+        try:
+            return self._request_of({**spec.params, **target.params})
+        except ProbeFailure as wrong:
+            return str(wrong)
+
     def _drop(self, exchange: Exchange) -> None:
         del self._exchanges[exchange.curl]
         exchange.close()
-
-
-def _request(spec: Spec, target: Target) -> Request | str:
-    try:
-        return Request.model_validate({**spec.params, **target.params})
-    except ValidationError as error:
-        return "; ".join(f"parameter {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
+from endpoint.patterns import Pattern
+from endpoint.tls import Tls
 from probe_sdk import params
 
 MAX_REDIRECTS: Final = 10
 MEBIBYTE: Final = 1 << 20
 
 
-def _compiles(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return pattern
-
-
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+", max_length=2048)]
 Status = Annotated[str, StringConstraints(pattern=r"^[1-5]([0-9]{2}|xx)$")]
-Pattern = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_compiles)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", max_length=256)]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[^\r\n\x00]*$", max_length=4096)]
-
-
-class Tls(params.Model):
-    """How the endpoint is to prove who it is."""
-
-    ca_file: str = Field("", description="File with the CAs to trust; the image's own if empty.")
-    cert_file: str = Field("", description="File with a client certificate.")
-    key_file: str = Field("", description="File with the client certificate's key.")
-    verify: bool = Field(True, description="False: take any certificate; its expiry is still told.")
-    min_remaining: params.Duration = Field(
-        params.Duration("0s"), description="Fails when the certificate expires sooner than this, such as 168h."
-    )
 
 
 class Expect(params.Model):

@@ -6,7 +6,7 @@ asyncio, argparse) is imported where it is used.
 
 from probe_sdk import params
 from probe_sdk.clock import deadline, remaining_seconds
-from probe_sdk.failure import ProbeFailure
+from probe_sdk.failure import Inconclusive, ProbeFailure
 from probe_sdk.ownership import owned
 from probe_sdk.probe import Probe
 from probe_sdk.reporting import (
@@ -21,6 +21,7 @@ from probe_sdk.retry import retrying
 from probe_sdk.steps import attribute, step
 
 __all__ = [
+    "Inconclusive",
     "Probe",
     "ProbeFailure",
     "ReportFailure",

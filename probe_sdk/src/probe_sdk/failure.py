@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
+import errno
+from typing import Final
+
 from probe_sdk.steps import step_of
+
+FINDING: Final = "Finding"
+OWN_LACKS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+"""What the system refuses to a process that has used up its files, its memory or its ports."""
 
 
 class ProbeFailure(Exception):  # noqa: N818 - a finding about the target, not an error of the probe
-    """Raise it with one or more precise texts: each is reported as it stands."""
+    """Raise it with one or more precise texts: each is reported as it stands.
 
-    def __init__(self, *errors: str) -> None:
+    Args:
+        reason: a word for this kind of failure, by which a resident prober counts them.
+        waited_seconds: how long it was waited for in vain, where the finding is one of time. A resident prober that
+            was itself held up meanwhile does not blame its target then.
+    """
+
+    def __init__(self, *errors: str, reason: str = FINDING, waited_seconds: float = 0.0) -> None:
         super().__init__(*errors)
         self.errors = tuple(str(error) for error in errors)
+        self.reason = reason
+        self.waited_seconds = waited_seconds
 
     def __str__(self) -> str:
         return "; ".join(self.errors)
+
+
+class Inconclusive(ProbeFailure):
+    """Raise it when the probe itself lacks what it needs: a run fails by it, but it says nothing about a target."""
+
+
+def says_nothing(error: BaseException) -> bool:
+    """Whether an exception is about the prober itself, and no word about what it probes."""
+    return isinstance(error, Inconclusive) or (isinstance(error, OSError) and error.errno in OWN_LACKS)
+
+
+def reason_of(error: BaseException) -> str:
+    """A word for an exception's kind."""
+    return error.reason if isinstance(error, ProbeFailure) else type(error).__name__
 
 
 def errors_of(error: BaseException) -> tuple[str, ...]:

@@ -63,6 +63,9 @@ def _inlined(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, A
         named = definitions[schema["$ref"].removeprefix("#/$defs/")]
         schema = {**named, **{key: value for key, value in schema.items() if key != "$ref"}}
     folded = {key: _value(key, value, definitions) for key, value in schema.items() if key != "title"}
+    if keyed := folded.pop("patternProperties", None):  # of names OpenAPI knows no rules: the model keeps to them
+        folded["additionalProperties"] = next(iter(keyed.values()))
+    folded.pop("propertyNames", None)
     choices = [choice for choice in folded.pop("anyOf", ()) if choice != {"type": "null"}]
     if len(choices) == 1:
         folded = {**choices[0], **folded}
@@ -74,7 +77,7 @@ def _inlined(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, A
 
 
 def _value(key: str, value: Any, definitions: dict[str, Any]) -> Any:
-    if key == "properties":
+    if key in ("properties", "patternProperties"):
         return {name: _inlined(each, definitions) for name, each in value.items()}
     if key in ("items", "additionalProperties") and isinstance(value, dict):
         return _inlined(value, definitions)

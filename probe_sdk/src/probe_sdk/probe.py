@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import FrameType
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel
 
@@ -23,6 +23,9 @@ from probe_sdk.reporting import Reporter
 from probe_sdk.steps import current_recorder
 from probe_sdk.wire import TERMINATION_LOG
 
+if TYPE_CHECKING:
+    from probe_sdk.resident.service import MakeDriver
+
 P = TypeVar("P", bound=BaseModel)
 R = TypeVar("R")
 
@@ -34,10 +37,12 @@ class Probe(Generic[P]):
 
     Args:
         model: the parameters, a subclass of `params.Model`; `params.Model` itself for a probe without any.
+        driver: what probes in a resident prober, instead of the check.
     """
 
-    def __init__(self, model: type[P]) -> None:
+    def __init__(self, model: type[P], driver: MakeDriver | None = None) -> None:
         self._model = model
+        self._driver = driver
         self._check: Callable[[P], object] | None = None
 
     def run(self, check: Callable[[P], R]) -> Callable[[P], R]:
@@ -80,8 +85,8 @@ class Probe(Generic[P]):
         from probe_sdk.resident.service import serve, spec_file
 
         check = self._the_check()
-        folder = spec_file(environment.resident)
-        return serve(folder, environment, lambda rota: CheckDriver(rota, check, self._model), environment.page_port)
+        driver = self._driver or (lambda rota: CheckDriver(rota, check, self._model))
+        return serve(spec_file(environment.resident), environment, driver, environment.page_port)
 
     def _the_check(self) -> Callable[[P], object]:
         if self._check is None:

@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 
-from etcd_crud.probe import Params, check
+from etcd_crud.probe import Params, check, probe
+from probe_sdk.resident.account import Verdict
 from probe_sdk.wire import ENV_PARAMS
 from testbed.pki import Authority, KeyPair
 from tests.api.probes.cases import Cluster, Outcome, run
 from tests.api.probes.etcd import Member, encoded, members, pki
+from tests.unit.probes.loopback import driver_of, resident
 
 OPERATIONS = {"put", "get", "txn", "watch", "lease", "delete"}
 PREFIX = "/kubeprobe/"
@@ -230,3 +232,18 @@ async def test_a_killed_probe_leaves_nothing_for_longer_than_its_lease(member: M
     for lease in {key["lease"] for key in left}:
         member.ask("/v3/lease/revoke", ID=lease)
     assert member.count(PREFIX) == 0
+
+
+def test_a_prober_that_stays_leaves_nothing(member: Member) -> None:
+    account = resident(driver_of(probe), {**member.params, "rounds": 1}, lambda one: one.passed > 2, timeout="8s")
+    assert (account.verdict, account.failed) == (Verdict.PASSED, 0), account.message
+    assert set(account.phases) == {"connect", *OPERATIONS}
+    assert member.count(PREFIX) == 0
+    assert leases(member) == []
+
+
+def test_files_that_are_not_mounted_say_nothing_of_etcd(member: Member) -> None:
+    params = {**member.params, "keyFile": "/none"}
+    account = resident(driver_of(probe), params, lambda one: one.unknown > 1, timeout="8s")
+    assert (account.verdict, account.failed) == (Verdict.UNKNOWN, 0)
+    assert "keyFile: there is no file /none" in account.message

@@ -1,9 +1,11 @@
 """What an exception says in a report."""
 
+import errno
+
 import pytest
 
-from probe_sdk import ProbeFailure, step
-from probe_sdk.failure import errors_of, is_finding
+from probe_sdk import Inconclusive, ProbeFailure, step
+from probe_sdk.failure import errors_of, is_finding, reason_of, says_nothing
 from probe_sdk.steps import Recorder
 
 
@@ -48,3 +50,18 @@ def test_only_a_finding_without_a_cause_needs_no_traceback() -> None:
 
 def test_a_finding_reads_well_in_a_log() -> None:
     assert str(ProbeFailure("a", "b")) == "a; b"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "nothing"),
+    [
+        (ProbeFailure("no leader"), "Finding", False),
+        (ProbeFailure("no leader", reason="NoLeader"), "NoLeader", False),
+        (Inconclusive("no file", reason="Files"), "Files", True),
+        (OSError(errno.EMFILE, "too many"), "OSError", True),
+        (OSError(errno.ECONNREFUSED, "refused"), "ConnectionRefusedError", False),
+        (ValueError("bad"), "ValueError", False),
+    ],
+)
+def test_a_word_for_it_and_whether_it_is_about_the_target(error: Exception, reason: str, nothing: bool) -> None:
+    assert (reason_of(error), says_nothing(error)) == (reason, nothing)

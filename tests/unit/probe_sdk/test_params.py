@@ -2,10 +2,11 @@
 
 import json
 from enum import StrEnum
+from typing import Annotated
 
 import jsonschema
 import pytest
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from probe_sdk import params
 from probe_sdk.params import Duration, openapi_schema
@@ -127,3 +128,16 @@ def test_the_schema_and_the_model_agree() -> None:
 def test_a_model_s_own_docstring_describes_it() -> None:
     assert openapi_schema(Inner)["description"] == "A part."
     assert openapi_schema(params.Model) == {"type": "object", "additionalProperties": False, "properties": {}}
+
+
+class Labelled(params.Model):
+    labels: dict[Annotated[str, StringConstraints(pattern="^[a-z]+$", max_length=3)], params.Duration] = Field({})
+
+
+def test_rules_for_names_stay_with_the_model() -> None:
+    """OpenAPI v3 has none; the values' schema is kept."""
+    labels = params.openapi_schema(Labelled)["properties"]["labels"]
+    assert labels.keys() == {"type", "default", "additionalProperties"}
+    assert labels["additionalProperties"]["type"] == "string"
+    with pytest.raises(ValidationError):
+        Labelled.model_validate({"labels": {"A": "1s"}})

@@ -6,23 +6,27 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from contextvars import copy_context
 from inspect import iscoroutinefunction
 from typing import Any, Final
 
-from probe_sdk.failure import ProbeFailure, errors_of, is_finding
+from probe_sdk.failure import ProbeFailure, errors_of, reason_of, says_nothing
 from probe_sdk.resident.rota import BAD_PARAMS, Attempt, Rota
 from probe_sdk.steps import Recorder, recording
 from probe_sdk.wire import MAX_STEPS
 
+NEVER: Final = float("inf")
 BUSY_SECONDS: Final = 0.001
 """A loop that comes so late to what was due counts that as its own lateness."""
+TICK_SECONDS: Final = 0.001
+"""asyncio wakes on the next whole millisecond: that much is nobody's lateness."""
 MOST_THREADS: Final = 64
 
 
 class CheckLoop:
     """Runs a check for every slot of every target until stopped, on one event loop.
+
+    A probe is one task and one timer, and no more: what the loop costs comes on top of every probe.
 
     Args:
         check: the function of `@probe.run`, or one like it.
@@ -45,19 +49,29 @@ class CheckLoop:
         self._timeout_seconds = timeout_seconds
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
-        self._again = asyncio.Event()
+        self._overdue: set[Attempt] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._due_at = NEVER
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._broken: asyncio.Future[None]
         self._threads = None if iscoroutinefunction(check) else ThreadPoolExecutor(MOST_THREADS, "kubeprobe-check")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; what is under way is cancelled then."""
+        self._loop = asyncio.get_running_loop()
+        self._broken = self._loop.create_future()
         stopping = asyncio.create_task(stop.wait())
-        stopping.add_done_callback(lambda _: self._again.set())
+        self._turn()
         try:
-            while not stop.is_set():
-                self._begin()
-                await self._until(self._rota.next_at())
+            waited: set[asyncio.Future[Any]] = {stopping, self._broken}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            if self._broken.done():
+                self._broken.result()
         finally:
+            self._loop = None
             stopping.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -66,60 +80,98 @@ class CheckLoop:
 
     def changed(self) -> None:
         """Look again at what is due: targets came or went."""
-        self._again.set()
+        if self._loop is not None:
+            self._turn()
 
-    def _begin(self) -> None:
-        for attempt in self._rota.begin(self._clock()):
-            task = asyncio.create_task(self._one(attempt))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def _turn(self) -> None:
+        """Begin what is due, and come back for what is due next."""
+        if self._loop is None or self._broken.done():
+            return
+        try:
+            now = self._clock()
+            if (late := now - self._due_at - TICK_SECONDS) > BUSY_SECONDS:
+                self._rota.held_up(late)
+            for attempt in self._rota.begin(now):
+                task = self._loop.create_task(self._one(attempt))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            self._wait_until(self._rota.next_at())
+        except Exception as error:  # in a callback nobody would hear of it
+            self._broken.set_exception(error)
 
-    async def _until(self, at: float | None) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None if at is None else max(at - self._clock(), 0.0)):
-                await self._again.wait()
-        self._again.clear()
-        if at is not None and (late := self._clock() - at) > BUSY_SECONDS:
-            self._rota.held_up(late)
+    def _wait_until(self, at: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._due_at = NEVER if at is None else at
+        if self._loop is not None and at is not None:
+            self._timer = self._loop.call_later(max(at - self._clock(), 0.0), self._turn)
 
     async def _one(self, attempt: Attempt) -> None:
-        recorder = Recorder(self._clock)
         try:
             try:
                 params = self._params(attempt.account.target)
             except ProbeFailure as wrong:
                 self._rota.unanswerable(attempt, self._clock(), BAD_PARAMS, str(wrong))
                 return
-            with recording(recorder):
-                called = self._call(params)
-            done, _ = await asyncio.wait({called}, timeout=self._timeout_seconds)
-            now = self._clock()
-            if done:
-                self._judge(attempt, called, now)
-                _add_phases(recorder, attempt.account.phases)
-                return
-            doing = ", ".join(recorder.open_steps())
-            where = f" in {doing}" if doing else ""
-            self._rota.timed_out(attempt, now, f"the check did not end within {self._timeout_seconds:g}s{where}")
-            if self._threads is None:
-                called.cancel()
-            await asyncio.wait({called})
+            await self._timed(attempt, params)
         finally:
+            self._overdue.discard(attempt)
             self._rota.release(attempt)
-            self._again.set()
+            at = self._rota.next_at()
+            if at is not None and at < self._due_at:  # it was waited for: as many as may be were under way
+                self._wait_until(max(at, self._clock()))
 
-    def _call(self, params: object) -> asyncio.Future[object]:
-        if self._threads is None:
-            return asyncio.ensure_future(_awaited(self._check(params)))
-        return asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, self._check, params)
+    async def _timed(self, attempt: Attempt, params: object) -> None:
+        recorder, loop = Recorder(self._clock), asyncio.get_running_loop()
+        late = loop.call_later(self._timeout_seconds, self._give_up, attempt, recorder, asyncio.current_task())
+        error: BaseException | None = None
+        try:
+            with recording(recorder):
+                await self._called(params)
+        except asyncio.CancelledError as cancelled:
+            if self._loop is None:
+                raise
+            error = cancelled
+        except (Exception, SystemExit) as failure:
+            error = failure
+        finally:
+            late.cancel()
+        if attempt not in self._overdue:
+            self._judge(attempt, error, self._clock())
+            _add_phases(recorder, attempt.account.phases)
 
-    def _judge(self, attempt: Attempt, called: asyncio.Future[object], now: float) -> None:
-        error = called.exception()
+    def _give_up(self, attempt: Attempt, recorder: Recorder, task: asyncio.Task[Any] | None) -> None:
+        """Its time is over. A thread goes on, and its target waits for it."""
+        self._overdue.add(attempt)
+        doing = ", ".join(recorder.open_steps())
+        where = f" in {doing}" if doing else ""
+        message = f"the check did not end within {self._timeout_seconds:g}s{where}"
+        self._rota.timed_out(attempt, self._clock(), message)
+        if self._threads is None and task is not None:
+            task.cancel()
+
+    async def _called(self, params: object) -> None:
+        if self._threads is not None:
+            await asyncio.get_running_loop().run_in_executor(
+                self._threads, copy_context().run, self._check, params
+            )  # fmt: skip
+            return
+        outcome = self._check(params)
+        if isinstance(outcome, Awaitable):
+            await outcome
+
+    def _judge(self, attempt: Attempt, error: BaseException | None, now: float) -> None:
         if error is None:
             self._rota.passed(attempt, now, now - attempt.started)
             return
-        class_ = "Finding" if is_finding(error) or isinstance(error, ProbeFailure) else type(error).__name__
-        self._rota.failed(attempt, now, class_, "; ".join(errors_of(error)))
+        class_, message = reason_of(error), "; ".join(errors_of(error))
+        if says_nothing(error):
+            self._rota.unanswerable(attempt, now, class_, message)
+        elif isinstance(error, ProbeFailure) and error.waited_seconds:
+            self._rota.timed_out(attempt, now, message, error.waited_seconds, class_)
+        else:
+            self._rota.failed(attempt, now, class_, message)
 
 
 def _add_phases(recorder: Recorder, totals: dict[str, float]) -> None:
@@ -127,7 +179,3 @@ def _add_phases(recorder: Recorder, totals: dict[str, float]) -> None:
     for name, seconds in recorder.seconds().items():
         if name in totals or len(totals) < MAX_STEPS:
             totals[name] = totals.get(name, 0.0) + seconds
-
-
-async def _awaited(outcome: object) -> object:
-    return await outcome if isinstance(outcome, Awaitable) else outcome

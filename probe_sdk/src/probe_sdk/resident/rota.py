@@ -122,11 +122,20 @@ class Rota:
         if self.known(attempt) and attempt.account.fail(now, now - attempt.started, class_, message):
             self._turned(attempt.account)
 
-    def timed_out(self, attempt: Attempt, now: float, message: str) -> None:
-        """A probe had no answer in time: its target's failure, unless the prober was held up meanwhile."""
+    def timed_out(
+        self, attempt: Attempt, now: float, message: str, waited_seconds: float = 0.0, class_: str = TIMEOUT
+    ) -> None:
+        """A probe had no answer in time: its target's failure, unless the prober was held up meanwhile.
+
+        Args:
+            waited_seconds: how long it waited, if that was but a part of the probe's whole time. Nobody knows then in
+                which part it was held up.
+        """
         withheld = self._starvation.seconds_since(attempt.started)
-        if now - attempt.started - withheld >= self._limits.timeout_seconds * FAIR_SHARE:
-            self.failed(attempt, now, TIMEOUT, message)
+        whole = waited_seconds or self._limits.timeout_seconds
+        allowed = whole * (1 - FAIR_SHARE) if waited_seconds else now - attempt.started - whole * FAIR_SHARE
+        if withheld <= allowed:
+            self.failed(attempt, now, class_, message)
         elif self.known(attempt):
             why = f"no answer in time, but the prober itself was held up for {withheld * 1000:.1f} ms of it"
             self._lose(attempt.account, now, STARVED, why)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
-from probe_sdk import ProbeFailure, step
+from probe_sdk import Inconclusive, ProbeFailure, step
 from probe_sdk.resident.account import Account, Denoise, Verdict
 from probe_sdk.resident.checks import CheckLoop
-from probe_sdk.resident.rota import Limits, Rota
+from probe_sdk.resident.rota import STARVED, Limits, Rota
 from probe_sdk.resident.slots import Slots
 from probe_sdk.resident.starvation import Starvation
 
@@ -27,10 +28,15 @@ class Unhurried(Starvation):
         """Forget it."""
 
 
-async def probed(check: Callable[[str], object], *targets: str, until: Callable[[dict[str, Account]], bool]) -> Rota:
+async def probed(
+    check: Callable[[str], object],
+    *targets: str,
+    until: Callable[[dict[str, Account]], bool],
+    withheld: Callable[[], float] = lambda: 0.0,
+) -> Rota:
     """Probe until something is true of the accounts."""
     now = time.monotonic()
-    rota = Rota(Slots(0.02, now), Limits(TIMEOUT_SECONDS), Denoise(), Unhurried(lambda: 0.0, now), lambda _: None)
+    rota = Rota(Slots(0.02, now), Limits(TIMEOUT_SECONDS), Denoise(), Unhurried(withheld, now), lambda _: None)
     for target in targets:
         rota.add(target, now)
     loop, stop = CheckLoop(rota, check, str, TIMEOUT_SECONDS), asyncio.Event()
@@ -103,6 +109,44 @@ async def test_a_check_that_hangs_fails_by_its_timeout_and_holds_up_no_other(kin
     assert rota.accounts["goes"].failed == 0
 
 
+async def test_what_the_probe_lacks_itself_says_nothing() -> None:
+    async def check(target: str) -> None:
+        await asyncio.sleep(0)
+        if target == "files":
+            raise OSError(errno.EMFILE, "too many open files")
+        raise Inconclusive("no certificate is mounted", reason="TLSFiles")
+
+    rota = await probed(check, "files", "tls", until=lambda accounts: all(one.unknown > 2 for one in accounts.values()))
+    files, tls = rota.accounts["files"], rota.accounts["tls"]
+    assert (files.verdict, tls.verdict, files.failed, tls.failed) == (Verdict.UNKNOWN, Verdict.UNKNOWN, 0, 0)
+    assert (files.classes.keys() & {"OSError"}, tls.classes.keys() & {"TLSFiles"}) == ({"OSError"}, {"TLSFiles"})
+    assert tls.message == "no certificate is mounted"
+
+
+async def test_a_reason_is_counted_by_its_word() -> None:
+    async def check(_: str) -> None:
+        await asyncio.sleep(0)
+        raise ProbeFailure("nobody listens", reason="Connect")
+
+    rota = await probed(check, "a", until=ended)
+    assert rota.accounts["a"].classes["Connect"] >= 2
+
+
+@pytest.mark.parametrize(("withheld", "verdict"), [(0.0, Verdict.FAILED), (1.0, Verdict.UNKNOWN)])
+async def test_a_finding_of_time_counts_unless_the_prober_was_held_up(withheld: float, verdict: Verdict) -> None:
+    async def check(_: str) -> None:
+        await asyncio.sleep(0)
+        kernel[0] += withheld
+        raise ProbeFailure("put took 0.6s", reason="Slow", waited_seconds=0.5)
+
+    kernel = [0.0]
+    rota = await probed(
+        check, "a", until=lambda one: one["a"].failed + one["a"].unknown > 2, withheld=lambda: kernel[0]
+    )
+    assert rota.accounts["a"].verdict is verdict
+    assert rota.accounts["a"].classes.keys() & {"Slow", STARVED} == {"Slow" if verdict is Verdict.FAILED else STARVED}
+
+
 async def test_targets_may_come_while_it_runs() -> None:
     async def check(_: str) -> None:
         await asyncio.sleep(0)
@@ -119,3 +163,47 @@ async def test_targets_may_come_while_it_runs() -> None:
             await asyncio.sleep(0.005)
         stop.set()
         await running
+
+
+async def test_a_check_that_is_cancelled_by_something_else_failed() -> None:
+    async def check(_: str) -> None:
+        await asyncio.sleep(0)
+        raise asyncio.CancelledError
+
+    rota = await probed(check, "a", until=ended)
+    assert rota.accounts["a"].message == "CancelledError"
+
+
+async def test_what_breaks_the_loop_ends_it_with_a_word() -> None:
+    async def check(_: str) -> None:
+        await asyncio.sleep(0)
+
+    now = time.monotonic()
+    rota = Rota(Slots(0.02, now), Limits(1.0), Denoise(), Unhurried(lambda: 0.0, now), lambda _: None)
+    rota.add("a", now)
+    del rota.accounts["a"]
+    with pytest.raises(KeyError):
+        await CheckLoop(rota, check, str, 1.0).run(asyncio.Event())
+
+
+async def test_waiting_for_others_is_no_lateness_of_the_prober() -> None:
+    """One may be under way at a time: the slots of the other are due while it waits."""
+
+    async def check(_: str) -> None:
+        await asyncio.sleep(0.05)
+
+    held_up: list[float] = []
+
+    class Watched(Unhurried):
+        def late(self, seconds: float) -> None:
+            held_up.append(seconds)
+
+    now = time.monotonic()
+    rota = Rota(Slots(0.02, now), Limits(5.0, in_all=1), Denoise(), Watched(lambda: 0.0, now), lambda _: None)
+    for target in ("a", "b"):
+        rota.add(target, now)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.5, stop.set)
+    await CheckLoop(rota, check, str, 5.0).run(stop)
+    assert sum(one.passed for one in rota.accounts.values()) >= 3
+    assert sum(held_up) < 0.25

@@ -1,4 +1,4 @@
-from tests.unit.probes.manifests import documents, problems
+from tests.unit.probes.manifests import documents, problems, told
 
 from etcd_crud.probe import Params, probe
 
@@ -8,9 +8,9 @@ def test_template_and_example_agree_with_the_code() -> None:
 
 
 def test_the_example_is_valid_and_finds_the_mounted_files() -> None:
-    (config,) = documents("etcd_crud", "config.yaml")
-    params = Params.model_validate(config["spec"]["params"])
-    (mount,) = config["spec"]["podOverrides"]["volumeMounts"]
-    assert all(
-        path.startswith(f"{mount['mountPath']}/") for path in (params.ca_file, params.cert_file, params.key_file)
-    )
+    for config in documents("etcd_crud", "config.yaml"):
+        (params,) = (Params.model_validate(each) for each in told(config["spec"]))
+        (mount,) = config["spec"]["podOverrides"]["volumeMounts"]
+        assert all(
+            path.startswith(f"{mount['mountPath']}/") for path in (params.ca_file, params.cert_file, params.key_file)
+        )

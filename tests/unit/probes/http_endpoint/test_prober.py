@@ -224,6 +224,13 @@ def test_who_asks_is_said_and_read_anew(server: Server, tmp_path: Any, how: str)
             time.sleep(0.005)
 
 
+def test_who_asks_cannot_be_said_without_its_file(server: Server) -> None:
+    with probing({"a": {"url": url(server, "/who"), "bearerTokenFile": "/none"}}) as at_work:
+        account = at_work.ended()
+    assert (account.verdict, account.failed, reasons(account)) == (Verdict.UNKNOWN, 0, {"ProberLacks"})
+    assert "/none cannot be read" in account.message
+
+
 def test_connections_are_new_unless_they_are_to_be_kept(server: Server) -> None:
     before = server.connections
     with probing({"a": {"url": url(server)}}) as at_work:

@@ -1,0 +1,1 @@
+"""gRPC servers by their own health service, grpc.health.v1; resident, every target at a fixed rate."""

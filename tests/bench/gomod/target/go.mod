@@ -1,0 +1,3 @@
+module kubeprobe.io/bench/target
+
+go 1.24

@@ -1,0 +1,271 @@
+"""The probers that are compared, each on a core of its own, and the one target that they all probe.
+
+cloudprober comes from its Go module, pinned by tests/bench/gomod; blackbox_exporter from Debian's package, which is
+unpacked and not installed, so that no service of its starts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from probe_sdk.resident.rota import BUSY, LATE
+from probe_sdk.resident.spec import SPEC_FILE
+from probe_sdk.wire import ENV_CONFIG, ENV_NAMESPACE, ENV_PAGE_PORT, ENV_RESIDENT
+from testbed.gobuild import Builder, Tool
+from testbed.layout import cache_root
+from testbed.machine import run, wait_until
+from tests.bench.report import say
+from tests.unit.probes.cert_expiry.pki import mint
+
+MODULES: Final = Path(__file__).parent / "gomod"
+TARGET_CORE, PROBER_CORE = "0", "1"
+PORT, SECURE_PORT, PAGE_PORT = 18080, 18443, 18090
+TICK_SECONDS: Final = 1 / os.sysconf("SC_CLK_TCK")
+UP_SECONDS: Final = 30.0
+BLACKBOX_PACKAGE: Final = "prometheus-blackbox-exporter"
+
+
+@dataclass(frozen=True)
+class BenchTool(Tool):
+    """A tool whose module is a bench's own."""
+
+    def folder(self) -> Path:
+        """Where its go.mod is."""
+        return MODULES / self.name
+
+
+CLOUDPROBER: Final = BenchTool(
+    "cloudprober", {"cloudprober": "github.com/cloudprober/cloudprober/cmd/cloudprober"}, "", 180
+)
+TARGET: Final = BenchTool("target", {"target": "kubeprobe.io/bench/target"}, "", 10)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is asked of a prober.
+
+    Args:
+        kind: new (connections), kept, or tls (new ones, with a handshake each).
+        in_phase: whether all targets are due at the same moment.
+    """
+
+    kind: str
+    targets: int
+    interval_seconds: float
+    in_phase: bool = False
+
+    @property
+    def url(self) -> str:
+        """The target."""
+        return f"https://127.0.0.1:{SECURE_PORT}/" if self.kind == "tls" else f"http://127.0.0.1:{PORT}/"
+
+    @property
+    def timeout_seconds(self) -> float:
+        """A probe ends before the next of its target begins."""
+        return self.interval_seconds * 0.9
+
+    @property
+    def per_second(self) -> float:
+        """Slots of all targets."""
+        return self.targets / self.interval_seconds
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a prober says it did, up to a moment of its own."""
+
+    at: float
+    passed: float
+    failed: float
+    unknown: float = 0.0
+    missed: float = 0.0
+
+    def since(self, before: Counts) -> Counts:
+        """The difference; `at` is how many seconds it took."""
+        names = ("at", "passed", "failed", "unknown", "missed")
+        return Counts(**{name: getattr(self, name) - getattr(before, name) for name in names})
+
+
+@dataclass(frozen=True)
+class Running:
+    """A prober at work."""
+
+    process: subprocess.Popen[bytes]
+    counts: Callable[[], Counts]
+    folder: Path = field(default_factory=Path)
+
+    def cpu_seconds(self) -> float:
+        """What it has used, by user and system."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) * TICK_SECONDS
+
+    def run_delay_seconds(self) -> float:
+        """How long its threads were ready and had no core."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[1]) for task in tasks) * 1e-9
+
+
+class Peers:
+    """The programs, built or unpacked where they are not there yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._builder = Builder(cache_root(), say)
+
+    @contextmanager
+    def target(self) -> Iterator[None]:
+        """Answer while the block lasts."""
+        leaf = mint("target", now=datetime.now(UTC), names=["127.0.0.1"])
+        cert, key = leaf.write(self._folder)
+        secure = ["-secure-at", f"127.0.0.1:{SECURE_PORT}", "-cert", str(cert), "-key", str(key)]
+        with self._started(TARGET_CORE, [str(self._tool(TARGET)), "-at", f"127.0.0.1:{PORT}", *secure]):
+            self._up(f"http://127.0.0.1:{PORT}/answers")
+            yield
+
+    @contextmanager
+    def ours(self, load: Load, module: str = "http_endpoint.probe") -> Iterator[Running]:
+        """This project's prober, all of it: the process of the pod."""
+        params = {"url": load.url, "keepAlive": load.kind == "kept", "tls": {"verify": load.kind != "tls"}}
+        spec = {
+            "interval": f"{load.interval_seconds * 1000:g}ms",
+            "timeout": f"{load.timeout_seconds * 1000:g}ms",
+            "params": params,
+            "targets": [{"name": f"t{number}"} for number in range(load.targets)],
+        }
+        (self._folder / SPEC_FILE).write_text(json.dumps(spec))
+        told = {
+            ENV_RESIDENT: str(self._folder),
+            ENV_PAGE_PORT: str(PAGE_PORT),
+            ENV_CONFIG: "bench",
+            ENV_NAMESPACE: "bench",
+            "BENCH_IN_PHASE": "1" if load.in_phase else "",
+        }
+        with self._started(PROBER_CORE, [sys.executable, "-m", module], {**os.environ, **told}) as process:
+            self._up(f"http://127.0.0.1:{PAGE_PORT}/healthz")
+            yield Running(process, _our_counts, self._folder)
+
+    @contextmanager
+    def cloudprober(self, load: Load) -> Iterator[Running]:
+        """cloudprober with one probe of so many targets; 1 ms between two spreads them over the interval."""
+        endpoints = "\n".join(f'endpoint {{ name: "t{n}" url: "{load.url}" }}' for n in range(load.targets))
+        gap_msec = round(load.interval_seconds * 1000) if load.in_phase else 1
+        config = self._folder / "cloudprober.cfg"
+        config.write_text(
+            f"""host: "127.0.0.1" port: {PAGE_PORT} disable_jitter: true surfacer {{ type: PROMETHEUS }}
+            probe {{
+              name: "bench" type: HTTP stats_export_interval_msec: 1000
+              interval: "{load.interval_seconds * 1000:g}ms" timeout: "{load.timeout_seconds * 1000:g}ms"
+              targets {{ {endpoints} }}
+              http_probe {{
+                keep_alive: {str(load.kind == "kept").lower()} interval_between_targets_msec: {gap_msec}
+                disable_http2: true tls_config {{ disable_cert_validation: true }}
+              }}
+            }}"""
+        )
+        argv = [str(self._tool(CLOUDPROBER)), "--config_file", str(config)]
+        with self._started(PROBER_CORE, argv, {**os.environ, "GOMAXPROCS": "1"}) as process:
+            self._up(f"http://127.0.0.1:{PAGE_PORT}/metrics")
+            yield Running(process, _cloudprober_counts)
+
+    @contextmanager
+    def blackbox(self, load: Load) -> Iterator[Running]:
+        """blackbox_exporter, and somebody who has it probe at the load's rate."""
+        config = self._folder / "blackbox.yml"
+        config.write_text("modules: {http_2xx: {prober: http, timeout: 1s, http: {preferred_ip_protocol: ip4}}}\n")
+        page = f"127.0.0.1:{PAGE_PORT}"
+        argv = [str(self._blackbox()), f"--config.file={config}", f"--web.listen-address={page}"]
+        interval = f"{load.interval_seconds * 1000:g}ms"
+        scraper = [str(self._tool(TARGET)), "-scrape", f"http://{page}", "-at", f"127.0.0.1:{PORT}"]
+        scraper += ["-targets", str(load.targets), "-interval", interval]
+        with self._started(PROBER_CORE, argv, {**os.environ, "GOMAXPROCS": "1"}) as process:
+            self._up(f"http://{page}/metrics")
+            with self._started(TARGET_CORE, scraper):
+                yield Running(process, lambda: Counts(time.monotonic(), 0.0, 0.0))
+
+    def build(self) -> None:
+        """Have all programs ready, so that nothing is built while something is measured."""
+        for tool in (TARGET, CLOUDPROBER):
+            self._tool(tool)
+        self._blackbox()
+
+    def _tool(self, tool: Tool) -> Path:
+        if self._builder.lacking([tool]):
+            say(f"building {tool.name} from its Go module (some {tool.expected_seconds:.0f}s)")
+        return self._builder.build(tool, lambda _: None) / next(iter(tool.programs))
+
+    def _blackbox(self) -> Path:
+        unpacked = cache_root() / BLACKBOX_PACKAGE
+        program = unpacked / "usr" / "bin" / BLACKBOX_PACKAGE
+        if not program.exists():
+            say(f"unpacking Debian's {BLACKBOX_PACKAGE}")
+            run(["apt-get", "update"], timeout_seconds=600)
+            subprocess.run(["apt-get", "download", BLACKBOX_PACKAGE], cwd=self._folder, check=True, capture_output=True)
+            (package,) = self._folder.glob(f"{BLACKBOX_PACKAGE}_*.deb")
+            run(["dpkg-deb", "--extract", str(package), str(unpacked)])
+        return program
+
+    @contextmanager
+    def _started(
+        self, core: str, argv: list[str], env: Mapping[str, str] | None = None
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        with (self._folder / "log").open("ab") as log:
+            process = subprocess.Popen(["taskset", "-c", core, *argv], env=env, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(UP_SECONDS)
+
+    def _up(self, url: str) -> None:
+        def answers() -> bool:
+            try:
+                return httpx.get(url, trust_env=False).is_success
+            except httpx.TransportError:
+                return False
+
+        wait_until(answers, url, timeout_seconds=UP_SECONDS)
+
+
+def answers() -> int:
+    """How many probes the target has answered."""
+    return int(httpx.get(f"http://127.0.0.1:{PORT}/answers", trust_env=False).text)
+
+
+def _page() -> str:
+    return httpx.get(f"http://127.0.0.1:{PAGE_PORT}/metrics", trust_env=False, timeout=UP_SECONDS).text
+
+
+def _our_counts() -> Counts:
+    text, at = _page(), time.monotonic()
+    outcome = {name: _sum(text, f'kubeprobe_probes_total{{.*outcome="{name}"') for name in OUTCOMES}
+    missed = _sum(text, f'kubeprobe_probes_not_passed_total{{.*class="({LATE}|{BUSY})"')
+    return Counts(at, outcome["passed"], outcome["failed"], outcome["unknown"] - missed, missed)
+
+
+OUTCOMES: Final = ("passed", "failed", "unknown")
+
+
+def _cloudprober_counts() -> Counts:
+    """Its page tells when each figure was taken, in milliseconds."""
+    text = _page()
+    at = max(int(found[1]) for found in re.finditer(r"^total\{.* (\d+)$", text, re.MULTILINE)) / 1000
+    total, passed = (_sum(text, f'{name}{{.*probe="bench"', field=-2) for name in ("total", "success"))
+    return Counts(at, passed, total - passed)
+
+
+def _sum(text: str, pattern: str, field: int = -1) -> float:
+    line = re.compile(f"^{pattern}")
+    return sum(float(each.split()[field]) for each in text.splitlines() if line.match(each))
