@@ -16,11 +16,13 @@ from typing import Any
 
 import httpx
 
+from tests.chaos.operator_pods import set_clock
 from tests.lab.lab import NAMESPACE, Lab
 
 PROBES = "chaos"
 DOOMED = "chaos-doomed"
 MORTAL_TEMPLATE = "chaos-mortal"
+JUMPS_SECONDS = (3600.0, -3600.0, -45.0)
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,16 @@ def template_deleted(scene: Scene) -> Iterator[None]:
         scene.lab.kubectl.apply({**{key: body[key] for key in ("apiVersion", "kind", "spec")}, "metadata": metadata})
 
 
+def clock_jumped(scene: Scene) -> Iterator[None]:
+    """The leader's clock jumps, and back."""
+    leader, offset_seconds = scene.leader(), scene.dice.choice(JUMPS_SECONDS)
+    set_clock(scene.process(leader), offset_seconds)
+    try:
+        yield
+    finally:
+        set_clock(scene.process(leader), 0.0)
+
+
 def etcd_frozen_then_apiserver_down(scene: Scene) -> Iterator[None]:
     """What the closest peer does not survive: etcd frozen for 20 s, then the API server down for 14 s."""
     testbed = scene.lab.testbed
@@ -199,6 +211,7 @@ FAULTS: tuple[tuple[Fault, float, float], ...] = (
     (quota_full, 5, 20),
     (namespace_deleted, 5, 5),
     (template_deleted, 5, 15),
+    (clock_jumped, 5, 20),
     (etcd_frozen_then_apiserver_down, 0, 0),
 )
 """Each with the shortest and the longest time that it is kept up, in seconds."""

@@ -40,6 +40,7 @@ from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.control.writer import Writer
 from kubeprobe.intake.server import Intake, IntakeDeps, serve
 from kubeprobe.kube.fence import Fence, NotLeadingError
+from kubeprobe.kube.patience import when_reachable
 from kubeprobe.kube.port import CONFIGS, LEASES, PODS, RESULTS, RUNS, TEMPLATES, ApiError, ObservedApi
 from kubeprobe.kube.reflector import Reflector
 from kubeprobe.kube.tokens import ClusterKeys
@@ -98,7 +99,7 @@ class Operator:
         views = Views()
         queue: WorkQueue[Work] = WorkQueue(time.monotonic)
         queue.close()
-        metrics = Metrics(CollectorRegistry(), views)
+        metrics = Metrics(CollectorRegistry(), views, utc_now)
         metrics.leader.set_function(self._elector.leads)
         api.observe(lambda verb, status: metrics.requests.labels(verb, status).inc())
         spending = BudgetMetrics(metrics.registry)
@@ -143,7 +144,7 @@ class Operator:
         Raises:
             ApiError: the cluster does not let the operator work: no CRDs, or no permission.
         """
-        await self._check_access()
+        await when_reachable(self._check_access, stop)
         badge = [self._badge.run()] if self._badge else []
         async with self._intake(), _running(self._watch(), self._lag.run(), self._budget.run(), *badge):
             await _either(self._sync.done, stop)
@@ -226,7 +227,7 @@ class Operator:
         deps = IntakeDeps(
             reports=ReportSink(self._context, self._runs, self._waves, self._elector.leads),
             health=OperatorHealth(
-                self._context.queue, self._elector, self._sync, self._watches, time.monotonic, started
+                self._context.queue, self._elector, self._sync, self._followed, time.monotonic, started
             ),
             keys=ClusterKeys(self._api),
             registry=self._context.metrics.registry,
@@ -236,9 +237,13 @@ class Operator:
             logger.info("reports are taken at %s", self._settings.intake_url)
             yield
 
+    def _followed(self) -> tuple[Reflector, ...]:
+        """All watches."""
+        return (*self._watches, *self._nodes.followed)
+
     def _watch_age_seconds(self) -> float:
         """How long ago the watch that hears least was last told something."""
-        return max((time.monotonic() - watch.heard_at for watch in self._watches), default=0.0)
+        return max((time.monotonic() - watch.heard_at for watch in self._followed()), default=0.0)
 
     async def _work(self) -> None:
         await self._context.queue.work(self._handle)

@@ -94,6 +94,7 @@ class Reflector:
     async def run(self) -> None:
         """List and watch, for ever."""
         failures, version = 0, ""
+        self.heard_at = self._clock()
         while True:
             self.turned_at = self._clock()
             try:

@@ -122,7 +122,7 @@ def counts(run: ProbeRun, config: ProbeConfig, runs: Sequence[ProbeRun], now: da
         return True
     if any(other.spec.trigger.slot == trigger.slot and _place(other) > _place(run) for other in runs):
         return False
-    if not _may_again(run, config):
+    if not may_again(run, config):
         return True
     return any(other.spec.trigger.slot > trigger.slot for other in _begun(runs, now) if other.spec.trigger.slot)
 
@@ -170,7 +170,7 @@ def _again(work: Clockwork, scheduled: Sequence[ProbeRun], slot: datetime, nothi
         newest is None
         or _going(newest)
         or newest.status.verdict is Verdict.PASSED
-        or not _may_again(newest, work.config)
+        or not may_again(newest, work.config)
     ):
         return nothing
     delay = timedelta(seconds=work.config.spec.retries.delay.seconds)
@@ -184,7 +184,10 @@ def _again(work: Clockwork, scheduled: Sequence[ProbeRun], slot: datetime, nothi
     return Due(create, (), nothing.next_slot, nothing.wake_at)
 
 
-def _may_again(run: ProbeRun, config: ProbeConfig) -> bool:
+def may_again(run: ProbeRun, config: ProbeConfig) -> bool:
+    """Whether a slot's attempt has another one after it, if it does not pass."""
+    if run.spec.trigger.slot is None:
+        return False
     return (run.spec.trigger.attempt or 1) <= config.spec.retries.limit
 
 
