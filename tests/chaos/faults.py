@@ -276,7 +276,7 @@ def _throttle() -> tuple[dict[str, Any], ...]:
             "kind": "FlowSchema",
             "metadata": {"name": "chaos-storm"},
             "spec": {
-                "matchingPrecedence": 1,
+                "matchingPrecedence": 2,
                 "priorityLevelConfiguration": {"name": "chaos-storm"},
                 "rules": [
                     {

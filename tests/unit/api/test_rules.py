@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pytest
-from tests.api.examples import EXAMPLES, FINAL, IMMUTABLE, TOGETHER, Body, Example
+from tests.api.examples import EXAMPLES, FINAL, IMMUTABLE, TOGETHER, Body, Example, run
 
 from kubeprobe.api import KINDS, Broken, Rule, broken_rules
 from kubeprobe.api.base import ApiModel

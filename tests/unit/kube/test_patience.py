@@ -13,8 +13,10 @@ AWAY = ApiError(0, "Unreachable", "the API server did not answer")
 class Asked:
     def __init__(self, *answers: ApiError | str) -> None:
         self.answers = list(answers)
+        self.began = asyncio.Event()
 
     async def __call__(self) -> str:
+        self.began.set()
         answer = self.answers.pop(0)
         if isinstance(answer, ApiError):
             raise answer
@@ -36,8 +38,7 @@ async def test_whoever_is_to_end_does_not_wait() -> None:
     stop = asyncio.Event()
     asked = Asked(*[AWAY] * 100)
     waiting = asyncio.create_task(when_reachable(asked, stop))
-    while len(asked.answers) == 100:
-        await asyncio.sleep(0)
+    await asked.began.wait()
     stop.set()
     assert await waiting is None
     assert len(asked.answers) == 99

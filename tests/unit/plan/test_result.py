@@ -322,6 +322,21 @@ def test_another_answer_is_written_at_once(change: dict[str, Any], turned: bool)
     assert (plan.write, plan.turned) == (True, turned)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "another"),
+    [
+        ("not within 8.6s: 3 of 4 pods", "not within 9s: 2 of 4 pods", False),
+        ("pod probe-x7k2p is gone", "pod probe-b6c4d is gone", False),
+        ("pod probe-xkcdq is gone", "pod probe-bnmrt is gone", False),
+        ("pod probe-front is gone", "pod probe-backs is gone", True),
+        ("the scheduler is late", "the kubelet is late", True),
+    ],
+)
+def test_numbers_and_generated_names_make_no_other_answer(before: str, after: str, another: bool) -> None:
+    stands, now = (NEW.model_copy(update={"message": text}) for text in (before, after))
+    assert plan_write(stands, at(0), now, UID, at(0)).write is another
+
+
 def test_a_turned_verdict_is_more_urgent_than_a_heartbeat() -> None:
     turned = NEW.model_copy(update={"verdict": F})
     assert plan_write(NEW, at(0), turned, UID, at(0)).priority is Priority.VERDICT
