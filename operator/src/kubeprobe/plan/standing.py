@@ -149,7 +149,7 @@ def _with_verdict(answer: ProbeResultStatus, above: Reasons | None, now: datetim
     if above is None:
         if not _overruled(answer.conditions):
             return answer
-        above = Reasons(PENDING, "no run has completed since the last reason not to run was removed")
+        above = Reasons(PENDING, "not enough runs have completed since the last reason not to run was removed")
     if (answer.verdict, answer.reason, answer.message) == (Verdict.UNKNOWN, above.reason, above.message):
         return answer
     return with_health(_unknown(answer, above, now), now)
