@@ -17,11 +17,13 @@ from typing import Any
 import httpx
 
 from tests.chaos.operator_pods import set_clock
+from tests.lab.kubectl import eventually
 from tests.lab.lab import NAMESPACE, Lab
 
 PROBES = "chaos"
 DOOMED = "chaos-doomed"
 MORTAL_TEMPLATE = "chaos-mortal"
+READY_SECONDS = 180.0
 JUMPS_SECONDS = (3600.0, -3600.0, -45.0)
 
 
@@ -191,7 +193,7 @@ def etcd_frozen_then_apiserver_down(scene: Scene) -> Iterator[None]:
     try:
         time.sleep(14)
     finally:
-        testbed.start("apiserver")
+        _start(scene, "apiserver")
     yield
 
 
@@ -233,7 +235,15 @@ def _stopped(scene: Scene, component: str) -> Iterator[None]:
     try:
         yield
     finally:
-        scene.lab.testbed.start(component)
+        _start(scene, component)
+
+
+def _start(scene: Scene, component: str) -> None:
+    """Start a component again; an API server's absence is over when it is ready, and not when its process begins."""
+    scene.lab.testbed.start(component)
+    if component == "apiserver":
+        ready = ("get", "--raw", "/readyz")
+        eventually("the API server is ready", lambda: scene.lab.kubectl(*ready, timeout_seconds=5), READY_SECONDS)
 
 
 def _frozen(scene: Scene, component: str) -> Iterator[None]:
