@@ -19,6 +19,8 @@ from tests.lab.lab import Lab
 
 AGAIN_SECONDS = 30.0
 """How soon after a fault's end the engine works again, by itself."""
+POLL_SECONDS = 1.0
+"""Each look starts a few kubectl, which would keep a core busy by themselves."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def works_again(lab: Lab, patience_seconds: float) -> Again:
     began, now = time.monotonic(), datetime.now(UTC)
 
     def since(what: str, seen: Callable[[], bool]) -> float:
-        eventually(what, seen, patience_seconds)
+        eventually(what, seen, patience_seconds, poll_seconds=POLL_SECONDS)
         return time.monotonic() - began
 
     def after() -> list[dict[str, Any]]:

@@ -80,7 +80,11 @@ class Kubectl:
 
 
 def eventually(
-    what: str, look: Callable[[], T | None], timeout_seconds: float, describe: Callable[[], object] = lambda: ""
+    what: str,
+    look: Callable[[], T | None],
+    timeout_seconds: float,
+    describe: Callable[[], object] = lambda: "",
+    poll_seconds: float = POLL_SECONDS,
 ) -> T:
     """Look again and again until there is something to see.
 
@@ -89,6 +93,7 @@ def eventually(
         look: returns what was waited for, or something false.
         timeout_seconds: how long to wait at most.
         describe: the state to show when the wait was in vain.
+        poll_seconds: from one look to the next.
 
     Raises:
         AssertionError: it did not come in time.
@@ -105,4 +110,4 @@ def eventually(
             return found
         if time.monotonic() > end:
             raise AssertionError(f"{what}: not within {timeout_seconds:.0f}s; {describe()}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(poll_seconds)

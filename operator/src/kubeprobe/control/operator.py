@@ -156,6 +156,8 @@ class Operator:
         for part in (self._runs, self._waves, self._results, self._tidier, self._budget):
             part.reset()
         self._failures.clear()
+        # The leader before wrote until now, and an outage may have kept its last words from the views.
+        await asyncio.gather(*(watch.catch_up() for watch in self._watches))
         self._context.queue.open()
         self._wake_all()
         if self._badge is not None:
