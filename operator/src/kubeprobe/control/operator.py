@@ -120,6 +120,8 @@ class Operator:
             writer, lambda: (run.metadata.name for run in views.runs), views.pods, time.monotonic
         )
         self._watches: list[Reflector] = []
+        self._decisive: list[Reflector] = []
+        """Those of the watches that decisions rest on."""
         gauges = Gauges(queue_age=queue.oldest_seconds, watch_age=self._watch_age_seconds)
         self._lag = LagMonitor(boot_clock, utc_now, gauges, self._wake_all)
         metrics.watch_lag(self._lag, gauges)
@@ -157,7 +159,7 @@ class Operator:
             part.reset()
         self._failures.clear()
         # The leader before wrote until now, and an outage may have kept its last words from the views.
-        await asyncio.gather(*(watch.catch_up() for watch in self._watches))
+        await asyncio.gather(*(watch.catch_up() for watch in self._decisive))
         self._context.queue.open()
         self._wake_all()
         if self._badge is not None:
@@ -213,8 +215,9 @@ class Operator:
     async def _watch(self) -> None:
         """Follow everything; decisions begin when all that is there has been seen once."""
         watched = Watcher(self._context, self._runs, self._waves).feeds()
-        feeds = (*watched, *self._leftovers.feeds(), *([self._badge.feed()] if self._badge else []))
-        self._watches[:] = [Reflector(self._api, feed, time.monotonic) for feed in feeds]
+        beside = (*self._leftovers.feeds(), *([self._badge.feed()] if self._badge else []))
+        self._decisive[:] = [Reflector(self._api, feed, time.monotonic) for feed in watched]
+        self._watches[:] = [*self._decisive, *(Reflector(self._api, feed, time.monotonic) for feed in beside)]
         async with _running(self._nodes.run(), *(reflector.run() for reflector in self._watches)):
             for reflector in self._watches:
                 await reflector.listed.wait()
