@@ -461,3 +461,8 @@ EXAMPLES = (
 IMMUTABLE = "the spec of a ProbeRun never changes: create another ProbeRun instead"
 FINAL = "a ProbeRun with a verdict is a record and never changes: create another ProbeRun instead"
 """The one rule that compares with what was before, and so has no check without an API server."""
+TOGETHER = (
+    "the phase Completed and a verdict go together: a run that is going has none; create another ProbeRun instead of "
+    "writing this one's status"
+)
+"""A rule of the status, which is not written with the object."""

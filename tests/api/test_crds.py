@@ -13,7 +13,7 @@ from kubeprobe.api.check import KINDS as BY_NAME
 from kubeprobe.api.check import check_object
 from kubeprobe.api.duration import FORM
 from tests.api.conftest import Server
-from tests.api.examples import EXAMPLES, FINAL, IMMUTABLE, Body, Example, config, run, template
+from tests.api.examples import EXAMPLES, FINAL, IMMUTABLE, TOGETHER, Body, Example, config, run, template
 
 BAD = [(example, body) for example in EXAMPLES for body in example.bad]
 GOOD = [body for example in EXAMPLES for body in example.good]
@@ -59,6 +59,9 @@ def test_the_spec_of_a_run_never_changes(server: Server) -> None:
         assert IMMUTABLE in answer.json()["message"]
     assert server.patch("ProbeRun", "immutable", {"metadata": {"labels": {"a": "b"}}}).status_code == 200
     assert server.patch("ProbeRun", "immutable", {"status": {"phase": "Running"}}, "/status").status_code == 200
+    for alone in ({"phase": "Running", "verdict": "Failed"}, {"phase": "Completed"}):
+        answer = server.patch("ProbeRun", "immutable", {"status": alone}, "/status")
+        assert (answer.status_code, TOGETHER in answer.json()["message"]) == (422, True)
     over = {"status": {"phase": "Completed", "verdict": "Failed", "reason": "CheckFailed"}}
     assert server.patch("ProbeRun", "immutable", over, "/status").status_code == 200
     assert server.patch("ProbeRun", "immutable", over, "/status").status_code == 200

@@ -16,11 +16,15 @@ from typing import Any
 
 import httpx
 
+from tests.chaos.operator_pods import set_clock
+from tests.lab.kubectl import eventually
 from tests.lab.lab import NAMESPACE, Lab
 
 PROBES = "chaos"
 DOOMED = "chaos-doomed"
 MORTAL_TEMPLATE = "chaos-mortal"
+READY_SECONDS = 180.0
+JUMPS_SECONDS = (3600.0, -3600.0, -45.0)
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,16 @@ def template_deleted(scene: Scene) -> Iterator[None]:
         scene.lab.kubectl.apply({**{key: body[key] for key in ("apiVersion", "kind", "spec")}, "metadata": metadata})
 
 
+def clock_jumped(scene: Scene) -> Iterator[None]:
+    """The leader's clock jumps, and back."""
+    leader, offset_seconds = scene.leader(), scene.dice.choice(JUMPS_SECONDS)
+    set_clock(scene.process(leader), offset_seconds)
+    try:
+        yield
+    finally:
+        set_clock(scene.process(leader), 0.0)
+
+
 def etcd_frozen_then_apiserver_down(scene: Scene) -> Iterator[None]:
     """What the closest peer does not survive: etcd frozen for 20 s, then the API server down for 14 s."""
     testbed = scene.lab.testbed
@@ -179,7 +193,7 @@ def etcd_frozen_then_apiserver_down(scene: Scene) -> Iterator[None]:
     try:
         time.sleep(14)
     finally:
-        testbed.start("apiserver")
+        _start(scene, "apiserver")
     yield
 
 
@@ -199,6 +213,7 @@ FAULTS: tuple[tuple[Fault, float, float], ...] = (
     (quota_full, 5, 20),
     (namespace_deleted, 5, 5),
     (template_deleted, 5, 15),
+    (clock_jumped, 5, 20),
     (etcd_frozen_then_apiserver_down, 0, 0),
 )
 """Each with the shortest and the longest time that it is kept up, in seconds."""
@@ -220,7 +235,15 @@ def _stopped(scene: Scene, component: str) -> Iterator[None]:
     try:
         yield
     finally:
-        scene.lab.testbed.start(component)
+        _start(scene, component)
+
+
+def _start(scene: Scene, component: str) -> None:
+    """Start a component again; an API server's absence is over when it is ready, and not when its process begins."""
+    scene.lab.testbed.start(component)
+    if component == "apiserver":
+        ready = ("get", "--raw", "/readyz")
+        eventually("the API server is ready", lambda: scene.lab.kubectl(*ready, timeout_seconds=5), READY_SECONDS)
 
 
 def _frozen(scene: Scene, component: str) -> Iterator[None]:
@@ -263,7 +286,7 @@ def _throttle() -> tuple[dict[str, Any], ...]:
             "kind": "FlowSchema",
             "metadata": {"name": "chaos-storm"},
             "spec": {
-                "matchingPrecedence": 1,
+                "matchingPrecedence": 2,
                 "priorityLevelConfiguration": {"name": "chaos-storm"},
                 "rules": [
                     {

@@ -19,6 +19,8 @@ class Run:
     slot: datetime | None
     attempt: int
     missed: int
+    ahead: bool = False
+    """Whether its slot had not come when it was first seen: a clock ran ahead."""
     verdicts: list[str] = field(default_factory=list)
     """Every verdict that it was seen with once it was Completed, repetitions left out."""
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -35,11 +37,11 @@ class Record:
     """Pods whose run is gone, by namespace, name and run, and since when they are seen without it."""
     longest_orphan_seconds: float = 0.0
 
-    def look(self, runs: list[dict[str, Any]], pods: list[dict[str, Any]], now: float) -> None:
-        """Take in everything that is there now."""
+    def look(self, runs: list[dict[str, Any]], pods: list[dict[str, Any]], now: float, wall: datetime) -> None:
+        """Take in everything that is there now, by the watcher's clock that only goes forward, and by the wall's."""
         present = set()
         for body in runs:
-            run = self.runs.setdefault(body["metadata"]["uid"], read_run(body))
+            run = self.runs.setdefault(body["metadata"]["uid"], read_run(body, wall))
             present.add(run.uid)
             status = body.get("status", {})
             if status.get("phase") == "Completed" and run.verdicts[-1:] != [status["verdict"]]:
@@ -62,16 +64,18 @@ class Record:
         self.orphans = seen
 
 
-def read_run(body: Mapping[str, Any]) -> Run:
+def read_run(body: Mapping[str, Any], wall: datetime) -> Run:
     """A run as it is first seen."""
     meta, spec = body["metadata"], body["spec"]
     trigger = spec.get("trigger", {})
+    slot = datetime.fromisoformat(trigger["slot"]) if "slot" in trigger else None
     return Run(
         uid=meta["uid"],
         name=meta["name"],
         namespace=meta["namespace"],
         config=spec.get("configRef", {}).get("name", ""),
-        slot=datetime.fromisoformat(trigger["slot"]) if "slot" in trigger else None,
+        slot=slot,
+        ahead=slot is not None and slot > wall,
         attempt=trigger.get("attempt", 1),
         missed=trigger.get("missed", {}).get("count", 0),
     )

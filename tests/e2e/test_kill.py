@@ -14,6 +14,8 @@ from tests.lab.lab import Lab
 from tests.lab.process import operator_beside
 
 KILLS = 20
+CONFIGS = ("unhurried-1", "unhurried-2", "unhurried-3")
+"""Several, so that one of them is in mid-run at nearly any time."""
 SOON_SECONDS = 60
 SCRIPT = "import time; from probe_sdk import ReportSuccess; time.sleep(1.5); ReportSuccess()"
 
@@ -41,24 +43,26 @@ def test_twenty_kills_in_mid_run(lab: Lab, namespace: str, tmp_path: Path) -> No
         }
     )
     with operator_beside(lab, tmp_path / "operator.log") as operator:
-        lab.config(
-            "unhurried", "unhurried", namespace, schedule={"every": "4s"}, history={"passed": 100, "failed": 100}
-        )
+        for name in CONFIGS:
+            schedule, history = {"every": "6s", "jitter": "5s"}, {"passed": 100, "failed": 100}
+            lab.config(name, "unhurried", namespace, schedule=schedule, history=history)
         hit: set[str] = set()
         while len(hit) < KILLS:
             hit |= eventually("another run is going", partial(running, lab, namespace, frozenset(hit)), SOON_SECONDS)
             operator.kill()
             operator.start()
-        lab.kubectl("patch", "probeconfig", "unhurried", "-n", namespace, "--type=json", "-p", STOP)
+        for name in CONFIGS:
+            lab.kubectl("patch", "probeconfig", name, "-n", namespace, "--type=json", "-p", STOP)
         eventually("all runs are over", lambda: all_over(lab, namespace), SOON_SECONDS)
         eventually("no pod is left", lambda: not lab.kubectl.list("pods", namespace), SOON_SECONDS)
     # The operator has ended cleanly, so what it counted is written.
     runs = lab.kubectl.list("proberuns", namespace)
-    verdicts = Counter(run["status"]["verdict"] for run in runs)
-    assert verdicts == {"Passed": len(runs)}
+    assert Counter(run["status"]["verdict"] for run in runs) == {"Passed": len(runs)}
     assert len(runs) >= KILLS
-    hour = next(one for one in lab.result("unhurried", namespace)["window"] if one["period"] == "1h")
-    assert (hour["runs"], hour["passed"]) == (len(runs), len(runs))
+    by_config = Counter(run["spec"]["configRef"]["name"] for run in runs)
+    for name in CONFIGS:
+        hour = next(one for one in lab.result(name, namespace)["window"] if one["period"] == "1h")
+        assert (hour["runs"], hour["passed"]) == (by_config[name], by_config[name])
 
 
 STOP = '[{"op": "replace", "path": "/spec/mode", "value": "OnDemand"}, {"op": "remove", "path": "/spec/schedule"}]'

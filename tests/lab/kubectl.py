@@ -32,17 +32,20 @@ class Kubectl:
         """Run kubectl; its standard output.
 
         Raises:
-            KubectlError: it ended with an error.
+            KubectlError: it ended with an error, or not in time.
         """
-        done = subprocess.run(
-            [str(self.binary), *args],
-            input=stdin,
-            text=True,
-            capture_output=True,
-            timeout=timeout_seconds,
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [str(self.binary), *args],
+                input=stdin,
+                text=True,
+                capture_output=True,
+                timeout=timeout_seconds,
+                env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise KubectlError(f"kubectl {' '.join(args)}: no answer within {timeout_seconds:.0f}s") from error
         if done.returncode:
             raise KubectlError(f"kubectl {' '.join(args)}: {done.stderr.strip()}")
         return done.stdout
@@ -63,10 +66,11 @@ class Kubectl:
             raise
         return found
 
-    def list(self, kind: str, namespace: str = "", *args: str) -> list[dict[str, Any]]:
+    def list(self, kind: str, namespace: str = "", *args: str, timeout_seconds: float = 60) -> list[dict[str, Any]]:
         """All objects of a kind, in one namespace or in all."""
         where = ["-n", namespace] if namespace else ["-A"]
-        items: list[dict[str, Any]] = json.loads(self("get", kind, *where, *args, "-o", "json"))["items"]
+        text = self("get", kind, *where, *args, "-o", "json", timeout_seconds=timeout_seconds)
+        items: list[dict[str, Any]] = json.loads(text)["items"]
         return items
 
     def delete(self, kind: str, name: str, namespace: str = "", *args: str) -> None:
@@ -76,7 +80,11 @@ class Kubectl:
 
 
 def eventually(
-    what: str, look: Callable[[], T | None], timeout_seconds: float, describe: Callable[[], object] = lambda: ""
+    what: str,
+    look: Callable[[], T | None],
+    timeout_seconds: float,
+    describe: Callable[[], object] = lambda: "",
+    poll_seconds: float = POLL_SECONDS,
 ) -> T:
     """Look again and again until there is something to see.
 
@@ -85,6 +93,7 @@ def eventually(
         look: returns what was waited for, or something false.
         timeout_seconds: how long to wait at most.
         describe: the state to show when the wait was in vain.
+        poll_seconds: from one look to the next.
 
     Raises:
         AssertionError: it did not come in time.
@@ -93,7 +102,7 @@ def eventually(
     while True:
         try:
             found = look()
-        except (KubectlError, subprocess.TimeoutExpired):
+        except KubectlError:
             if time.monotonic() > end:
                 raise
             found = None
@@ -101,4 +110,4 @@ def eventually(
             return found
         if time.monotonic() > end:
             raise AssertionError(f"{what}: not within {timeout_seconds:.0f}s; {describe()}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(poll_seconds)

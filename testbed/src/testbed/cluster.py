@@ -101,6 +101,11 @@ class Testbed:
         client = plane.etcd_client()
         return EtcdClientFiles(plane.etcd_authority.files.cert, client.cert, client.key, plane.etcd_url)
 
+    @property
+    def signing_key(self) -> Path:
+        """The private key that service accounts' tokens are signed with."""
+        return self._native("signing_key").plane.pki / "service-account.key"
+
     # Up and down.
 
     def up(

@@ -84,13 +84,21 @@ class Flaky:
         return self._api.pages(resource, label_selector=label_selector)
 
     async def watch(
-        self, resource: Resource, version: str, *, label_selector: str = "", timeout_seconds: int
+        self,
+        resource: Resource,
+        version: str,
+        *,
+        label_selector: str = "",
+        timeout_seconds: int,
+        opened: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Object]:
         self.watches += 1
         if self.watches == 1:
             await self._meanwhile()  # type: ignore[misc]
             raise ApiError(410, "Expired", "too old resource version")
-        async for one in self._api.watch(resource, version, label_selector=label_selector, timeout_seconds=5):
+        async for one in self._api.watch(
+            resource, version, label_selector=label_selector, timeout_seconds=5, opened=opened
+        ):
             yield one
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pytest
-from tests.api.examples import EXAMPLES, FINAL, IMMUTABLE, Body, Example
+from tests.api.examples import EXAMPLES, FINAL, IMMUTABLE, TOGETHER, Body, Example, run
 
 from kubeprobe.api import KINDS, Broken, Rule, broken_rules
 from kubeprobe.api.base import ApiModel
@@ -29,7 +29,7 @@ def declared(schema: Any) -> set[str]:
 
 def test_every_declared_rule_has_examples() -> None:
     messages = set().union(*(declared(object_schema(kind)) for kind in KINDS))
-    assert messages == {example.message for example in EXAMPLES} | {IMMUTABLE, FINAL, FORM.message}
+    assert messages == {example.message for example in EXAMPLES} | {IMMUTABLE, FINAL, TOGETHER, FORM.message}
 
 
 @pytest.mark.parametrize(("example", "body"), BAD)
@@ -41,6 +41,16 @@ def test_the_rule_refuses_what_it_should_and_names_the_field(example: Example, b
 @pytest.mark.parametrize("body", GOOD)
 def test_the_rules_let_good_objects_pass(body: Body) -> None:
     assert check_object(body).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "together"),
+    [({}, True), ({"phase": "Completed", "verdict": "Failed"}, True), ({"phase": "Completed"}, False),
+     ({"phase": "Running", "verdict": "Failed"}, False)],
+)  # fmt: skip
+def test_a_run_has_a_verdict_exactly_when_it_is_over(status: Body, together: bool) -> None:
+    problems = check_object({**run(configRef={"name": "c"}), "status": status}).problems
+    assert [one.message for one in problems] == ([] if together else [TOGETHER])
 
 
 SHORT = Rule("self.size() < 3", "keep it short", lambda value: len(value) < 3)

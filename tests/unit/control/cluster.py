@@ -47,8 +47,15 @@ class Cluster:
         yield {"metadata": {"resourceVersion": "1"}, "items": copy.deepcopy(self.all(resource.plural))}
 
     async def watch(
-        self, resource: Resource, version: str, *, label_selector: str = "", timeout_seconds: int
+        self,
+        resource: Resource,
+        version: str,
+        *,
+        label_selector: str = "",
+        timeout_seconds: int,
+        opened: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Object]:
+        opened()
         await asyncio.Event().wait()
         yield {}
 

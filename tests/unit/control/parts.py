@@ -40,7 +40,7 @@ def make_context(api: Any, now: Callable[[], datetime], queue: WorkQueue[Work]) 
         views=views,
         queue=queue,
         recorder=Recorder(writer, now, "test", spending.events_dropped),
-        metrics=Metrics(registry, views),
+        metrics=Metrics(registry, views, now),
         site=Site("http://10.0.0.1"),
         now=now,
     )

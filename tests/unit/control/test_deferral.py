@@ -100,7 +100,7 @@ class Desk:
             views=views,
             queue=self.queue,
             recorder=self.recorder,
-            metrics=Metrics(registry, views),
+            metrics=Metrics(registry, views, lambda: at(self.now)),
             site=Site("http://10.0.0.1:8080"),
             now=lambda: at(self.now),
         )

@@ -37,7 +37,7 @@ class Site:
         self.sync, self.watch, self.election = Sync(), Watch(), Election()
         election: Any = self.election
         watches: Any = [self.watch]
-        self.health = OperatorHealth(self.queue, election, self.sync, watches, lambda: self.now, 0.0)
+        self.health = OperatorHealth(self.queue, election, self.sync, lambda: watches, lambda: self.now, 0.0)
 
     def failing(self) -> set[str]:
         return {check.name for check in self.health.live() if not check.ok}

@@ -213,6 +213,18 @@ async def test_a_report_that_comes_again_has_its_answer(scene: Scene) -> None:
     assert await scene.report("now-0-2") is Answer.LATE
 
 
+async def test_a_report_for_a_wave_that_the_watch_has_not_told_of_is_recorded(scene: Scene) -> None:
+    await scene.ask()
+    views = scene.operator.context.views
+    wave = views.runs.get((NAMESPACE, "now-0"))
+    assert wave is not None
+    views.runs.drop((NAMESPACE, "now-0"), wave.metadata.uid)
+    task = scene.report("now-0-0")
+    await scene.operator.later(2)
+    assert (task.done(), await task) == (True, Answer.DURABLE)
+    assert scene.status("now-0").get("verdict") is None  # the other nodes of it are still to come
+
+
 async def test_a_write_that_fails_is_no_answer(scene: Scene) -> None:
     await scene.ask()
     scene.cluster.refuse["proberuns"] = ApiError(500, "InternalError", "etcd is away")

@@ -251,6 +251,31 @@ async def test_what_is_held_in_memory_does_not_outlast_a_leadership(server: Serv
     assert server.asked.count("patch proberesults") == 2
 
 
+async def test_an_answer_that_cannot_be_flushed_keeps_no_other_from_it(
+    server: Server, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = make_results(context)
+    for name in ("first", "second"):
+        one = config(name, thresholds={"failures": 3})
+        context.views.configs.put(one)
+        for number in (1, 2):
+            status = body(ended("its", at(number), Verdict.FAILED), 1)["status"]
+            spec = {"configRef": {"name": name}, "metadata": owned_by(one), "status": status}
+            context.views.runs.put(run(f"{name}-{number}", **spec))
+            await results.reconcile((NAMESPACE, name))  # the second one is worth no write yet
+    merge_patch = server.merge_patch
+
+    async def refuse_the_first(resource: Resource, _: str | None, name: str, *args: Any, **more: Any) -> Object:
+        if name == "first":
+            raise ApiError(500, "InternalError", "etcd is away")
+        return await merge_patch(resource, _, name, *args, **more)
+
+    monkeypatch.setattr(server, "merge_patch", refuse_the_first)
+    await results.flush()
+    told = [len(server.stored["proberesults", name]["status"]["history"]) for name in ("first", "second")]
+    assert told == [1, 2]
+
+
 async def test_a_run_is_not_ended_for_what_only_a_watch_has_not_told_yet(server: Server, context: Context) -> None:
     context.views.templates.drop(("", "etcd"), "uid-etcd")
     context.views.namespaces.drop(("", NAMESPACE), "uid-ns")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from kubeprobe.kube.port import PODS, ApiError, Object
-from kubeprobe.kube.reflector import LONGEST_RETRY_SECONDS, Feed, Held, Key, Reflector
+from kubeprobe.kube.reflector import LONGEST_RETRY_SECONDS, STEADY_SECONDS, Feed, Held, Key, Reflector
 
 
 class Server:
@@ -18,6 +18,8 @@ class Server:
     def __init__(self, *names: str) -> None:
         self.names = names
         self.refuses = False
+        self.cut = asyncio.Event()
+        """Ends the watch that is open."""
 
     async def pages(self, *_: object, **__: object) -> AsyncIterator[Object]:
         if self.refuses:
@@ -25,8 +27,13 @@ class Server:
         items = [{"metadata": {"name": name, "namespace": "a", "uid": f"uid-{name}"}} for name in self.names]
         yield {"metadata": {"resourceVersion": "10"}, "items": items}
 
-    async def watch(self, *_: object, **__: object) -> AsyncIterator[Object]:
-        await asyncio.Event().wait()
+    async def watch(self, *_: object, opened: Callable[[], None], **__: object) -> AsyncIterator[Object]:
+        if self.refuses:
+            raise ApiError(0, "Unreachable", "no answer")
+        opened()
+        await self.cut.wait()
+        self.cut.clear()
+        raise ApiError(0, "Unreachable", "cut off")
         yield {}
 
 
@@ -76,3 +83,57 @@ async def test_it_goes_on_after_thousands_of_failures(caplog: pytest.LogCaptureF
         await enough.wait()
     running.cancel()
     assert LONGEST_RETRY_SECONDS / 2 <= waits[-1] <= LONGEST_RETRY_SECONDS
+
+
+class Time:
+    """A clock that stands still but for those who sleep."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+async def test_a_watch_that_has_long_been_open_has_nothing_to_catch_up() -> None:
+    api, time = Server(), Time()
+    any_api: Any = api
+    reflector = Reflector(any_api, Feed(PODS, Sink()), lambda: time.now, time.sleep)
+    running = asyncio.create_task(reflector.run())
+    await reflector.catch_up()
+    assert time.now == pytest.approx(STEADY_SECONDS)
+    await reflector.catch_up()
+    assert time.now == pytest.approx(STEADY_SECONDS)
+    running.cancel()
+
+
+async def test_whoever_wants_to_catch_up_waits_for_a_watch_that_is_open_again() -> None:
+    server, ends = Server(), asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        if seconds > STEADY_SECONDS:
+            await ends.wait()  # the rest after many failures
+        await asyncio.sleep(0)
+
+    api: Any = server
+    now = [0.0]
+    reflector = Reflector(api, Feed(PODS, Sink()), lambda: now[0], sleep)
+    running = asyncio.create_task(reflector.run())
+    await reflector.listed.wait()
+    server.refuses = True
+    server.cut.set()
+    for _ in range(200):
+        await asyncio.sleep(0)  # it fails until it rests
+    waiting = asyncio.create_task(reflector.catch_up())
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    server.refuses = False
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert not waiting.done()  # it has only just been opened
+    now[0] = STEADY_SECONDS
+    async with asyncio.timeout(10):
+        await waiting
+    running.cancel()

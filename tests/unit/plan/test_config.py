@@ -201,6 +201,12 @@ def test_the_oldest_go_beyond_the_limits() -> None:
     assert names(planned(one, runs[::-1]).surplus) == ["r0", "r1", "r2"]
 
 
+def test_what_a_clock_that_ran_ahead_dated_is_the_oldest() -> None:
+    one = config(history={"passed": 2, "failed": 0})
+    runs = [ended("ahead", at(9000)), ended("old", at(1)), ended("new", at(2))]
+    assert names(surplus(one, runs, at(200))) == ["ahead"]
+
+
 def test_what_is_going_or_deleted_already_is_not_let_go() -> None:
     one = config(history={"passed": 0, "failed": 0})
     gone = ended("gone", at(1), metadata={"deletionTimestamp": CREATED.isoformat()})

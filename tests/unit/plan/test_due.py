@@ -199,6 +199,21 @@ def test_attempts_end() -> None:
     assert asked(RETRIED, [], last_slot=at(60), seconds=100).create is None
 
 
+@pytest.mark.parametrize(
+    ("back_seconds", "created_seconds", "again"),
+    [(0, 600.0, False), (59, 600.0, False), (61, 600.0, True), (45, 555.0, True)],
+    ids=["now", "a little back", "far back", "a clock that ran ahead when the run was made"],
+)
+def test_a_clock_that_went_back_a_little_comes_to_no_slot_again(
+    back_seconds: float, created_seconds: float, again: bool
+) -> None:
+    one = config(schedule={"every": "10s"})
+    made = {"creationTimestamp": at(created_seconds).isoformat()}
+    newest = ended("main-600", at(601), slot=at(600.5), metadata=made)
+    found = asked(one, [newest], seconds=601 - back_seconds, last_slot=at(600.5))
+    assert (found.create is not None) is again
+
+
 def test_a_slot_that_lies_ahead_replaces_nothing_and_ends_no_retries() -> None:
     ahead = run("main-2099", slot=at(10**6))
     assert not is_replaced(GOING, config(concurrency="Replace"), [GOING, ahead], at(100))

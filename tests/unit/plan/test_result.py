@@ -17,11 +17,11 @@ from kubeprobe.plan.result import (
     HEARTBEAT_SECONDS,
     HISTORY,
     RHYTHM_SECONDS,
-    SKEW_SECONDS,
     fold,
     fresh_until,
     plan_write,
 )
+from kubeprobe.plan.schedule import SKEW_SECONDS
 from kubeprobe.plan.standing import pending
 
 MAIN = config(severity="Critical")
@@ -267,10 +267,13 @@ def test_runs_from_a_clock_that_ran_ahead_do_not_hold_back_the_answer() -> None:
     assert (status.window[0].failed, status.window[1].failed) == (0, 0)
 
 
-def test_without_any_history_of_its_own_time_the_answer_starts_anew() -> None:
-    status = folded([ended("ahead", at(8 * 3600), F)], now=at(8 * 3600))
-    found = folded([ended("r", at(10))], status, now=at(10))
-    assert (found.verdict, [one.run for one in found.history]) == (P, ["r"])
+def test_what_was_counted_before_the_clock_ran_ahead_is_not_counted_again() -> None:
+    kept = [ended(f"old-{number}", at(number), F) for number in range(3)]
+    ahead = [ended(f"ahead-{number}", at(8 * 3600 + number)) for number in range(HISTORY)]
+    status = written(folded([*kept, *ahead], now=at(8 * 3600 + HISTORY)))
+    assert (status.verdict, {one.run for one in status.history}) == (P, {one.metadata.name for one in ahead})
+    found = folded([*kept, *ahead, ended("new", at(100))], status, now=at(100))
+    assert (found.verdict, found.consecutive.passed, found.history[0].run) == (P, HISTORY + 1, "new")
 
 
 @pytest.mark.parametrize(("ahead", "counts"), [(0, True), (SKEW_SECONDS, True), (SKEW_SECONDS + 1, False)])
@@ -317,6 +320,21 @@ def test_what_stands_is_not_written() -> None:
 def test_another_answer_is_written_at_once(change: dict[str, Any], turned: bool) -> None:
     plan = plan_write(NEW, at(0), NEW.model_copy(update=change), UID, at(0))
     assert (plan.write, plan.turned) == (True, turned)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "another"),
+    [
+        ("not within 8.6s: 3 of 4 pods", "not within 9s: 2 of 4 pods", False),
+        ("pod probe-x7k2p is gone", "pod probe-b6c4d is gone", False),
+        ("pod probe-xkcdq is gone", "pod probe-bnmrt is gone", False),
+        ("pod probe-front is gone", "pod probe-backs is gone", True),
+        ("the scheduler is late", "the kubelet is late", True),
+    ],
+)
+def test_numbers_and_generated_names_make_no_other_answer(before: str, after: str, another: bool) -> None:
+    stands, now = (NEW.model_copy(update={"message": text}) for text in (before, after))
+    assert plan_write(stands, at(0), now, UID, at(0)).write is another
 
 
 def test_a_turned_verdict_is_more_urgent_than_a_heartbeat() -> None:

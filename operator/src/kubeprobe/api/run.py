@@ -157,6 +157,13 @@ class ProbeRunStatus(ApiModel):
             cel="!has(oldSelf.verdict) || self == oldSelf",
             message="a ProbeRun with a verdict is a record and never changes: create another ProbeRun instead",
         ),
+        Rule(
+            cel="has(self.verdict) == (has(self.phase) && self.phase == 'Completed')",
+            check=lambda self: (self.verdict is not None) == (self.phase is Phase.COMPLETED),
+            message="the phase Completed and a verdict go together: a run that is going has none; create another "
+            "ProbeRun instead of writing this one's status",
+            field="verdict",
+        ),
     )
 
     phase: Phase = Field(

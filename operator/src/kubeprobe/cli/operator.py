@@ -14,6 +14,7 @@ import typer
 import uvloop
 
 from kubeprobe.kube.client import Client, connect
+from kubeprobe.kube.patience import when_reachable
 from kubeprobe.kube.port import SERVICES, ApiError
 from kubeprobe.plan.budget import WRITES_BURST, WRITES_PER_SECOND, Limits
 
@@ -94,7 +95,7 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with await connect(kubeconfig, user=identity) as api:
-        url = intake_url or await _service_url(api, intake_service)
+        url = intake_url or await when_reachable(lambda: _service_url(api, intake_service), stop) or ""
         settings = Settings(intake_url=url, replica=replica, host=host, port=port, writes=writes)
         await Operator(api, settings).run(stop)
     logger.info("ended")

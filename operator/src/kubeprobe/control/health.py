@@ -33,14 +33,15 @@ class OperatorHealth:
     queue: WorkQueue[Work]
     elector: Elector
     sync: Sync
-    watches: Sequence[Reflector]
+    watches: Callable[[], Sequence[Reflector]]
+    """All that are followed now."""
     clock: Callable[[], float]
     started: float
 
     def live(self) -> tuple[Check, ...]:
         """What a restart would mend."""
         waiting, since = self.queue.oldest_seconds(), self.clock() - self.started
-        asleep = max((self.clock() - max(one.heard_at, one.turned_at) for one in self.watches), default=0.0)
+        asleep = max((self.clock() - max(one.heard_at, one.turned_at) for one in self.watches()), default=0.0)
         return (
             Check("scheduling", waiting < STUCK_SECONDS, f"the oldest key has waited {waiting:.1f}s for a worker"),
             Check("watches", asleep < DEAF_SECONDS, f"the quietest watch was last looked after {asleep:.0f}s ago"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from kubeprobe.api import Verdict
 from kubeprobe.control.lag import Gauges, LagMonitor
 from kubeprobe.control.view import Views
 
@@ -15,16 +17,20 @@ DELIVERY_BUCKETS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 
 class VerdictCollector(Collector):
-    """Every config's verdict, read from the views when it is asked for: thousands of gauges would only fill memory."""
+    """Every config's verdict, read from the views when it is asked for: thousands of gauges would only fill memory.
 
-    def __init__(self, views: Views) -> None:
+    An answer that is out of date is Unknown, also on a standby that sees nobody renew it.
+    """
+
+    def __init__(self, views: Views, now: Callable[[], datetime]) -> None:
         self._views = views
+        self._now = now
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Series for each config: its verdict, the age of what that rests on, and whether it may raise an alarm."""
         family = GaugeMetricFamily(
             "kubeprobe_verdict",
-            "1, labelled with the verdict that a config has as last written.",
+            "1, labelled with the verdict that a config has as last written; Unknown once that is out of date.",
             labels=("namespace", "config", "severity", "verdict"),
         )
         labels = ("namespace", "config")
@@ -34,8 +40,11 @@ class VerdictCollector(Collector):
         windows = GaugeMetricFamily(
             "kubeprobe_maintenance", "1 while a maintenance window is open: the verdict raises no alarm.", labels=labels
         )
+        now = self._now().timestamp()
         for result in self._views.results:
-            family.add_metric((result.namespace, result.name, result.severity, result.verdict), 1)
+            fresh = result.fresh_until is None or now <= result.fresh_until
+            verdict = result.verdict if fresh else Verdict.UNKNOWN.value
+            family.add_metric((result.namespace, result.name, result.severity, verdict), 1)
             if result.finished_at is not None:
                 finished.add_metric((result.namespace, result.name), result.finished_at)
             if result.maintenance:
@@ -46,12 +55,12 @@ class VerdictCollector(Collector):
 class Metrics:
     """All metrics of the operator, on a registry of its own."""
 
-    def __init__(self, registry: CollectorRegistry, views: Views) -> None:
+    def __init__(self, registry: CollectorRegistry, views: Views, now: Callable[[], datetime]) -> None:
         self.registry = registry
         self.runs = Counter(
             "kubeprobe_runs", "Runs completed, by verdict and source.", ["verdict", "source"], registry=registry
         )
-        registry.register(VerdictCollector(views))
+        registry.register(VerdictCollector(views, now))
         self.requests = Counter(
             "kubeprobe_api_requests",
             "Requests to the API server, by verb and answer.",

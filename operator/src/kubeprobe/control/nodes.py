@@ -32,10 +32,13 @@ class NodeWatch:
         self._views = views
         self._wanted = asyncio.Event()
         self._reflector = Reflector(api, Feed(NODE_METADATA, self), clock)
+        self.followed: tuple[Reflector, ...] = ()
+        """What is watched now: nothing, before it is wanted."""
 
     async def run(self) -> None:
         """Watch, for ever, from when it is wanted."""
         await self._wanted.wait()
+        self.followed = (self._reflector,)
         await self._reflector.run()
 
     def all(self) -> tuple[Node, ...] | None:

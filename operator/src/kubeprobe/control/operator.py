@@ -46,6 +46,7 @@ from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.control.writer import Writer
 from kubeprobe.intake.server import Intake, IntakeDeps, serve
 from kubeprobe.kube.fence import Fence, NotLeadingError
+from kubeprobe.kube.patience import when_reachable
 from kubeprobe.kube.port import CONFIGS, DAEMON_SETS, LEASES, PODS, RESULTS, RUNS, TEMPLATES, ApiError, ObservedApi
 from kubeprobe.kube.reflector import Reflector
 from kubeprobe.kube.tokens import ClusterKeys
@@ -104,7 +105,7 @@ class Operator:
         views = Views()
         queue: WorkQueue[Work] = WorkQueue(time.monotonic)
         queue.close()
-        metrics = Metrics(CollectorRegistry(), views)
+        metrics = Metrics(CollectorRegistry(), views, utc_now)
         metrics.leader.set_function(self._elector.leads)
         api.observe(lambda verb, status: metrics.requests.labels(verb, status).inc())
         spending = BudgetMetrics(metrics.registry)
@@ -125,6 +126,8 @@ class Operator:
             writer, lambda: (run.metadata.name for run in views.runs), views.pods, time.monotonic
         )
         self._watches: list[Reflector] = []
+        self._decisive: list[Reflector] = []
+        """Those of the watches that decisions rest on."""
         gauges = Gauges(queue_age=queue.oldest_seconds, watch_age=self._watch_age_seconds)
         self._lag = LagMonitor(boot_clock, utc_now, gauges, self._wake_all)
         metrics.watch_lag(self._lag, gauges)
@@ -154,7 +157,7 @@ class Operator:
         Raises:
             ApiError: the cluster does not let the operator work: no CRDs, or no permission.
         """
-        await self._check_access()
+        await when_reachable(self._check_access, stop)
         badge = [self._badge.run()] if self._badge else []
         async with self._intake(), _running(self._watch(), self._lag.run(), self._budget.run(), *badge):
             await _either(self._sync.done, stop)
@@ -167,6 +170,8 @@ class Operator:
         for part in parts:
             part.reset()
         self._failures.clear()
+        # The leader before wrote until now, and an outage may have kept its last words from the views.
+        await asyncio.gather(*(watch.catch_up() for watch in self._decisive))
         self._context.queue.open()
         self._wake_all()
         if self._badge is not None:
@@ -223,8 +228,9 @@ class Operator:
     async def _watch(self) -> None:
         """Follow everything; decisions begin when all that is there has been seen once."""
         watched = Watcher(self._context, self._runs, self._waves, self._residents).feeds()
-        feeds = (*watched, *self._leftovers.feeds(), *([self._badge.feed()] if self._badge else []))
-        self._watches[:] = [Reflector(self._api, feed, time.monotonic) for feed in feeds]
+        beside = (*self._leftovers.feeds(), *([self._badge.feed()] if self._badge else []))
+        self._decisive[:] = [Reflector(self._api, feed, time.monotonic) for feed in watched]
+        self._watches[:] = [*self._decisive, *(Reflector(self._api, feed, time.monotonic) for feed in beside)]
         async with _running(self._nodes.run(), *(reflector.run() for reflector in self._watches)):
             for reflector in self._watches:
                 await reflector.listed.wait()
@@ -240,7 +246,7 @@ class Operator:
             reports=ReportSink(self._context, self._runs, self._waves, self._elector.leads),
             samples=SampleSink(self._context, self._heard, self._elector.leads),
             health=OperatorHealth(
-                self._context.queue, self._elector, self._sync, self._watches, time.monotonic, started
+                self._context.queue, self._elector, self._sync, self._followed, time.monotonic, started
             ),
             keys=ClusterKeys(self._api),
             registry=self._context.metrics.registry,
@@ -251,9 +257,13 @@ class Operator:
             logger.info("reports are taken at %s", self._settings.intake_url)
             yield
 
+    def _followed(self) -> tuple[Reflector, ...]:
+        """All watches."""
+        return (*self._watches, *self._nodes.followed)
+
     def _watch_age_seconds(self) -> float:
         """How long ago the watch that hears least was last told something."""
-        return max((time.monotonic() - watch.heard_at for watch in self._watches), default=0.0)
+        return max((time.monotonic() - watch.heard_at for watch in self._followed()), default=0.0)
 
     async def _work(self) -> None:
         await self._context.queue.work(self._handle)

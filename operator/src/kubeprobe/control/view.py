@@ -118,6 +118,8 @@ class ResultView:
     finished_at: float | None
     """When the newest run completed, as Unix time."""
     maintenance: bool
+    fresh_until: float | None
+    """Until when the answer is worth something, as Unix time; None where no slots are served."""
     packed: bytes
 
     @property
@@ -141,6 +143,7 @@ def read_result(body: Object) -> ResultView:
         maintenance=any(
             one.get("type") == MAINTENANCE and one.get("status") == "True" for one in status.get("conditions") or ()
         ),
+        fresh_until=_unix(status.get("freshUntil")),
         packed=json.dumps(status, separators=(",", ":")).encode(),
     )
 

@@ -109,7 +109,13 @@ class Client:
         return self._pages(resource.path(None), label_selector, "", accept)
 
     async def watch(
-        self, resource: Resource, version: str, *, label_selector: str = "", timeout_seconds: int
+        self,
+        resource: Resource,
+        version: str,
+        *,
+        label_selector: str = "",
+        timeout_seconds: int,
+        opened: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Object]:
         """See `Api.watch`."""
         query = {
@@ -123,6 +129,7 @@ class Client:
         limits = aiohttp.ClientTimeout(total=total, sock_read=SILENCE_SECONDS)
         accept = METADATA if resource.metadata_only else ANY_JSON
         response = await self._send("GET", resource.path(None), query=query, limits=limits, accept=accept)
+        opened()
         try:
             async for line in response.content:
                 yield json.loads(line)

@@ -88,10 +88,18 @@ class Fence:
         return self._api.pages(resource, label_selector=label_selector)
 
     def watch(
-        self, resource: Resource, version: str, *, label_selector: str = "", timeout_seconds: int
+        self,
+        resource: Resource,
+        version: str,
+        *,
+        label_selector: str = "",
+        timeout_seconds: int,
+        opened: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Object]:
         """See `Api.watch`."""
-        return self._api.watch(resource, version, label_selector=label_selector, timeout_seconds=timeout_seconds)
+        return self._api.watch(
+            resource, version, label_selector=label_selector, timeout_seconds=timeout_seconds, opened=opened
+        )
 
     async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
         """See `Api.create`."""

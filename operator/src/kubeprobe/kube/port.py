@@ -115,9 +115,18 @@ class Reader(Protocol):
         ...
 
     def watch(
-        self, resource: Resource, version: str, *, label_selector: str = "", timeout_seconds: int
+        self,
+        resource: Resource,
+        version: str,
+        *,
+        label_selector: str = "",
+        timeout_seconds: int,
+        opened: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Object]:
-        """The changes since a resourceVersion, as watch events, bookmarks among them, until the server ends it."""
+        """The changes since a resourceVersion, as watch events, bookmarks among them, until the server ends it.
+
+        `opened` is called when the server has begun to answer, which it may do long before there is a change.
+        """
         ...
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +21,8 @@ WATCH_SECONDS = (240, 360)
 """The server ends a watch after a time between these, so that many watches do not end together."""
 FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 10.0
+STEADY_SECONDS = 1.0
+"""A watch that has been open for so long has told what happened before it was."""
 MOST_DOUBLINGS = 10
 """More of them come to more than the longest, and after a thousand to more than a number holds."""
 FAILURES_TO_LIST = 3
@@ -88,12 +90,14 @@ class Reflector:
         self._clock = clock
         self._sleep = sleep
         self._known: dict[Key, str] = {}
+        self._hurry, self._open, self._opened_at = asyncio.Event(), asyncio.Event(), 0.0
         self.listed = asyncio.Event()
         self.heard_at = self.turned_at = clock()
 
     async def run(self) -> None:
         """List and watch, for ever."""
         failures, version = 0, ""
+        self.heard_at = self._clock()
         while True:
             self.turned_at = self._clock()
             try:
@@ -108,7 +112,33 @@ class Reflector:
                     version = ""
                 doublings = min(failures - 1, MOST_DOUBLINGS)
                 delay = min(FIRST_RETRY_SECONDS * 2.0**doublings, LONGEST_RETRY_SECONDS)
-                await self._sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing
+                await self._rest(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing
+
+    async def catch_up(self) -> None:
+        """Wait until the sink knows all that happened before this call; a watch that is broken is mended at once.
+
+        Whoever is about to act on what somebody else did until now must not do so on a view from before an outage.
+        """
+        while not self._open.is_set() or self._clock() - self._opened_at < STEADY_SECONDS:
+            self._hurry.set()
+            await self._open.wait()
+            await self._sleep(max(self._opened_at + STEADY_SECONDS - self._clock(), 0.0))
+        self._hurry.clear()
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait for so long, or until somebody wants to catch up."""
+        waiting = [asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._hurry.wait())]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+        if self._hurry.is_set():
+            await self._sleep(FIRST_RETRY_SECONDS)
+
+    def _now_open(self) -> None:
+        self._opened_at = self._clock()
+        self._open.set()
 
     async def _list(self) -> str:
         before, self._known = self._known, {}
@@ -135,9 +165,16 @@ class Reflector:
     async def _watch(self, version: str) -> str:
         """Follow the changes since a version until the server ends the watch; the version to go on from."""
         seconds = random.randint(*WATCH_SECONDS)  # noqa: S311 - spreads load, guards nothing
+        feed = self._feed
         changes = self._api.watch(
-            self._feed.resource, version, label_selector=self._feed.label_selector, timeout_seconds=seconds
+            feed.resource, version, label_selector=feed.label_selector, timeout_seconds=seconds, opened=self._now_open
         )
+        try:
+            return await self._follow(changes, version)
+        finally:
+            self._open.clear()
+
+    async def _follow(self, changes: AsyncIterator[Object], version: str) -> str:
         async for change in changes:
             self.heard_at = self._clock()
             body = change["object"]

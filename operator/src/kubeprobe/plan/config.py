@@ -23,7 +23,7 @@ from kubeprobe.plan.due import Clockwork, Due, due
 from kubeprobe.plan.pace import paced
 from kubeprobe.plan.resolve import Mistake, of_config
 from kubeprobe.plan.run import belongs
-from kubeprobe.plan.schedule import Rhythm
+from kubeprobe.plan.schedule import SKEW_SECONDS, Rhythm
 from kubeprobe.plan.sweep import is_wave, spare_waves
 
 
@@ -83,7 +83,7 @@ def surplus(config: ProbeConfig, runs: Iterable[ProbeRun], now: datetime) -> tup
 
     The newest one stays whatever the limits say: it tells a restarted operator that its slot has been served.
     """
-    done = _completed(runs)
+    done = _completed(runs, now)
     passed = [run for run in done if run.status.verdict is Verdict.PASSED]
     others = [run for run in done if run.status.verdict is not Verdict.PASSED]
     history = config.spec.history
@@ -93,9 +93,11 @@ def surplus(config: ProbeConfig, runs: Iterable[ProbeRun], now: datetime) -> tup
     return tuple(sorted((run for run in beyond if run is not done[-1]), key=_finished))
 
 
-def _completed(runs: Iterable[ProbeRun]) -> list[ProbeRun]:
+def _completed(runs: Iterable[ProbeRun], now: datetime) -> list[ProbeRun]:
+    """In the order of their ends; first, and so the first to go, what a clock that ran ahead dated later than now."""
     over = (run for run in runs if run.status.phase is Phase.COMPLETED and run.metadata.deletion_timestamp is None)
-    return sorted(over, key=_finished)
+    horizon = now + timedelta(seconds=SKEW_SECONDS)
+    return sorted(over, key=lambda run: (_finished(run)[0] <= horizon, _finished(run)))
 
 
 def _expired(config: ProbeConfig, run: ProbeRun, now: datetime) -> bool:
@@ -108,7 +110,7 @@ def _expires_at(config: ProbeConfig, runs: Iterable[ProbeRun], now: datetime) ->
     ttl = config.spec.history.ttl
     if ttl is None:
         return None
-    ends = (_finished(run)[0] + timedelta(seconds=ttl.seconds) for run in _completed(runs)[:-1])
+    ends = (_finished(run)[0] + timedelta(seconds=ttl.seconds) for run in _completed(runs, now)[:-1])
     return min((end for end in ends if end > now), default=None)
 
 

@@ -30,6 +30,7 @@ from kubeprobe.plan.maintenance import Stretch, maintenance, pauses
 from kubeprobe.plan.run import belonging
 from kubeprobe.plan.schedule import Rhythm
 
+WENT_BACK_SECONDS = 60.0
 MOST_AT_ONCE = 10
 """Runs of one config that go beside each other at most, where the config allows that."""
 DIGITS = string.digits + string.ascii_lowercase
@@ -122,7 +123,7 @@ def counts(run: ProbeRun, config: ProbeConfig, runs: Sequence[ProbeRun], now: da
         return True
     if any(other.spec.trigger.slot == trigger.slot and _place(other) > _place(run) for other in runs):
         return False
-    if not _may_again(run, config):
+    if not may_again(run, config):
         return True
     return any(other.spec.trigger.slot > trigger.slot for other in _begun(runs, now) if other.spec.trigger.slot)
 
@@ -149,7 +150,19 @@ def suspect_node(scheduled: Sequence[ProbeRun]) -> str | None:
 
 def _begun(runs: Iterable[ProbeRun], now: datetime) -> list[ProbeRun]:
     """The runs of slots that have come; those ahead are by hand, or of a clock that ran ahead, and prove nothing."""
-    return [run for run in runs if run.spec.trigger.slot is not None and run.spec.trigger.slot <= now]
+    return [run for run in runs if _has_come(run, now)]
+
+
+def _has_come(run: ProbeRun, now: datetime) -> bool:
+    """Whether a run's slot has come: by this clock, or by the API server's when it created the run.
+
+    The second is for a clock that went back a little, which would come to the same slots again. One that went back a
+    lot must not wait for so long.
+    """
+    slot = run.spec.trigger.slot
+    created = run.metadata.creation_timestamp + timedelta(seconds=1)  # written in whole seconds, rounded down
+    until = max(now, min(created, now + timedelta(seconds=WENT_BACK_SECONDS)))
+    return slot is not None and slot <= until
 
 
 def whole(slot: datetime) -> datetime:
@@ -159,8 +172,9 @@ def whole(slot: datetime) -> datetime:
 
 def _newest_served(work: Clockwork, scheduled: Sequence[ProbeRun], now: datetime) -> datetime | None:
     """The newest slot that had its run; what lies ahead was written by hand or by a clock that ran ahead."""
-    had = (work.last_slot, *(run.spec.trigger.slot for run in scheduled))
-    return max((slot for slot in had if slot is not None and slot <= now), default=None)
+    last = work.last_slot if work.last_slot is not None and work.last_slot <= now else None
+    had = (last, *(run.spec.trigger.slot for run in _begun(scheduled, now)))
+    return max((slot for slot in had if slot is not None), default=None)
 
 
 def _again(work: Clockwork, scheduled: Sequence[ProbeRun], slot: datetime, nothing: Due, now: datetime) -> Due:
@@ -170,7 +184,7 @@ def _again(work: Clockwork, scheduled: Sequence[ProbeRun], slot: datetime, nothi
         newest is None
         or _going(newest)
         or newest.status.verdict is Verdict.PASSED
-        or not _may_again(newest, work.config)
+        or not may_again(newest, work.config)
     ):
         return nothing
     delay = timedelta(seconds=work.config.spec.retries.delay.seconds)
@@ -184,7 +198,10 @@ def _again(work: Clockwork, scheduled: Sequence[ProbeRun], slot: datetime, nothi
     return Due(create, (), nothing.next_slot, nothing.wake_at)
 
 
-def _may_again(run: ProbeRun, config: ProbeConfig) -> bool:
+def may_again(run: ProbeRun, config: ProbeConfig) -> bool:
+    """Whether a slot's attempt has another one after it, if it does not pass."""
+    if run.spec.trigger.slot is None:
+        return False
     return (run.spec.trigger.attempt or 1) <= config.spec.retries.limit
 
 

@@ -30,7 +30,7 @@ from kubeprobe.plan.due import counts
 from kubeprobe.plan.outcome import cut
 from kubeprobe.plan.resolve import Mistake, Work
 from kubeprobe.plan.run import belongs
-from kubeprobe.plan.schedule import interval_seconds, spread
+from kubeprobe.plan.schedule import SKEW_SECONDS, interval_seconds, spread
 from kubeprobe.plan.standing import with_health
 from kubeprobe.plan.sweep import is_wave
 from kubeprobe.plan.targets import answer, failed_early, fold_targets, judged
@@ -44,10 +44,9 @@ RHYTHM_SECONDS = 330.0
 RENEWED_SECONDS = HEARTBEAT_SECONDS + 2 * RHYTHM_SECONDS
 """An answer is not out of date sooner."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SKEW_SECONDS = 5.0
-"""What lies further ahead than this was written by a clock that ran ahead, or by hand."""
 REASON_LENGTH = 128
-NUMBERS = re.compile(r"\d+(\.\d+)?")
+PASSING_WORDS = re.compile(r"[\w.:]*\d[\w.:]*|(?<=-)[bcdfghjklmnpqrstvwxz]{5}\b")
+"""Numbers, and words with digits in them or of the letters that Kubernetes gives to generated names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +83,13 @@ def fold(
     """
     runs = [run for run in runs if belongs(run, config)]
     horizon = now + timedelta(seconds=SKEW_SECONDS)
-    status = before.model_copy(update={"history": tuple(one for one in before.history if one.at <= horizon)})
+    status = before.model_copy(update={"history": _not_ahead(before.history, now, horizon)})
     targets = fold_targets(status.targets, config, runs, nodes)
     status = status.model_copy(update={"targets": targets})
     whole = [run for run in runs if not is_wave(run)]
     for run in _fresh(status, (run for run in whole if counts(run, config, whole, now)), horizon):
         status = _count(status, judged(run, targets), config.spec.thresholds)
-    status = _turn_early(status, runs, config.spec.thresholds)
+    status = _turn_early(status, runs, config)
     status = status.model_copy(
         update={"severity": config.spec.severity, "observed_generation": config.metadata.generation}
     )
@@ -101,6 +100,18 @@ def fold(
             "window": tuple(window.summary() for window in windows),
         }
     )
+
+
+def _not_ahead(history: tuple[Outcome, ...], now: datetime, horizon: datetime) -> tuple[Outcome, ...]:
+    """The history with what a clock that ran ahead wrote dated back to just before now.
+
+    It was counted, and so was what ended before: without it in the history, that would be counted once more.
+    """
+    if all(one.at <= horizon for one in history):
+        return history
+    just = now - timedelta(seconds=SKEW_SECONDS)
+    dated = (one if one.at <= horizon else one.model_copy(update={"at": just}) for one in history)
+    return tuple(sorted(dated, key=_place, reverse=True))
 
 
 def _fresh(status: ProbeResultStatus, runs: Iterable[ProbeRun], horizon: datetime) -> list[ProbeRun]:
@@ -186,10 +197,10 @@ def _heartbeat(written_at: datetime | None, uid: str, now: datetime) -> datetime
 
 
 def _answer(status: ProbeResultStatus) -> tuple[object, ...]:
-    """What a reader would call another answer; the numbers in a message change with every run and are none."""
+    """What a reader would call another answer; the numbers and generated names in a message change with every run."""
     nodes = answer(status.targets)
     conditions = tuple((one.type, one.status) for one in status.conditions)
-    message, residents = NUMBERS.sub("#", status.message), _residents(status.resident)
+    message, residents = PASSING_WORDS.sub("#", status.message), _residents(status.resident)
     return (status.verdict, status.reason, message, status.severity, conditions, nodes, residents)
 
 
@@ -273,9 +284,9 @@ def _turn(
     )
 
 
-def _turn_early(status: ProbeResultStatus, runs: Iterable[ProbeRun], thresholds: Thresholds) -> ProbeResultStatus:
+def _turn_early(status: ProbeResultStatus, runs: Iterable[ProbeRun], config: ProbeConfig) -> ProbeResultStatus:
     """The answer with what a sweep under way is known to come to."""
-    early = failed_early(status, runs, thresholds)
+    early = failed_early(status, runs, config)
     if early is None:
         return status
     at, reason, message = early

@@ -17,6 +17,8 @@ from kubeprobe.api import Schedule
 from kubeprobe.plan import cron
 
 SPREAD_STEPS = 2**32
+SKEW_SECONDS = 5.0
+"""What lies further ahead than this was written by a clock that ran ahead, or by hand."""
 MOST_COUNTED = 100_000
 """More slots of a cron than these are not told apart from them when they are counted."""
 

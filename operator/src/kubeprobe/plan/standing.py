@@ -158,7 +158,7 @@ def _with_verdict(answer: ProbeResultStatus, above: Reasons | None, now: datetim
     if above is None:
         if not overruled(answer.conditions):
             return answer
-        above = Reasons(PENDING, "no run has completed since the last reason not to run was removed")
+        above = Reasons(PENDING, "not enough runs have completed since the last reason not to run was removed")
     return with_reasons(answer, above, now)
 
 

@@ -22,10 +22,10 @@ from kubeprobe.api import (
     ProbeResultStatus,
     ProbeRun,
     ResultTargets,
-    Thresholds,
     Verdict,
 )
 from kubeprobe.plan import record
+from kubeprobe.plan.due import may_again
 from kubeprobe.plan.sweep import is_wave
 
 MOST_NAMED = 50
@@ -88,17 +88,19 @@ def judged(run: ProbeRun, targets: ResultTargets | None) -> ProbeRun:
 
 
 def failed_early(
-    status: ProbeResultStatus, runs: Iterable[ProbeRun], thresholds: Thresholds
+    status: ProbeResultStatus, runs: Iterable[ProbeRun], config: ProbeConfig
 ) -> tuple[datetime, str, str] | None:
     """When, why and in which words a sweep under way has failed, where that alone turns the verdict; else None.
 
-    A sweep of thousands of nodes takes its time, and the first failed node decides what it will come to.
+    A sweep of thousands of nodes takes its time, and the first failed node decides what it will come to, unless it
+    would be tried again.
     """
-    targets = status.targets
-    if targets is None or status.verdict is Verdict.FAILED or status.consecutive.failed + 1 < thresholds.failures:
+    targets, enough = status.targets, config.spec.thresholds.failures
+    if targets is None or status.verdict is Verdict.FAILED or status.consecutive.failed + 1 < enough:
         return None
     runs = list(runs)
-    going = {one.metadata.name for one in runs if not is_wave(one) and one.status.phase is not Phase.COMPLETED}
+    sweeps = [one for one in runs if not is_wave(one) and not may_again(one, config)]
+    going = {one.metadata.name for one in sweeps if one.status.phase is not Phase.COMPLETED}
     failed = [
         one.status
         for one in runs

@@ -278,7 +278,7 @@ def _final(outcomes_: Mapping[int, NodeOutcome], run: ProbeRun, now: datetime) -
 
 
 def _gone() -> NodeOutcome:
-    return NodeOutcome(Verdict.UNKNOWN, "NodeGone", "the node was deleted before its probe had an outcome")
+    return NodeOutcome(Verdict.UNKNOWN, "NodeGone", "no node of this name, or not until its probe had an outcome")
 
 
 def _of_outcome(found: Outcome) -> NodeOutcome:
