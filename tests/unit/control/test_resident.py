@@ -39,8 +39,15 @@ class Watched(Cluster):
             yield page
 
     async def watch(
-        self, resource: Resource, version: str, *, label_selector: str = "", timeout_seconds: int
+        self,
+        resource: Resource,
+        version: str,
+        *,
+        label_selector: str = "",
+        timeout_seconds: int,
+        opened: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Object]:
+        opened()
         self.watching.append(resource.plural)
         try:
             while True:
