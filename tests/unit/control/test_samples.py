@@ -280,7 +280,6 @@ class TestRestart:
         await ear.tell(ear.pod("main-2"), round_of(1, *GREEN))
         assert set(ear.store.probers(KEY)) == {"uid-main-2"}
 
-
     async def test_a_pod_of_the_one_before_it_is_not_waited_for(self, ear: Ear) -> None:
         ear.pod("former", creationTimestamp=at(-60).isoformat())
         assert ear.store.voices(KEY) == ()
