@@ -9,7 +9,7 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,13 @@ class Scene:
                 return int(entry.name)
         raise LookupError(f"pod {pod['metadata']['name']} has no operator process")
 
+    def lives(self) -> bool:
+        """Whether any replica has its process."""
+        for pod in self.pods():
+            with suppress(LookupError):
+                return self.process(pod) > 0
+        return False
+
 
 def _is_operator(entry: Path, uid: str) -> bool:
     try:
@@ -85,6 +92,8 @@ def both_operators_killed(scene: Scene) -> Iterator[None]:
     for pod in scene.pods():
         os.kill(scene.process(pod), signal.SIGKILL)
     yield
+    # The kubelet waits longer and longer before it starts what has ended again and again.
+    eventually("the kubelet has started one of them", scene.lives, READY_SECONDS)
 
 
 def apiserver_restarted(scene: Scene) -> Iterator[None]:
