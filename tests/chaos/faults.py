@@ -6,10 +6,12 @@ import os
 import random
 import signal
 import ssl
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,24 @@ class Scene:
                 return int(entry.name)
         raise LookupError(f"pod {pod['metadata']['name']} has no operator process")
 
+    def reaches_api_server(self) -> bool:
+        """Whether the API server takes a connection by its Service from the network of each of the operator's pods."""
+        service = self.lab.kubectl.get("service", "kubernetes", "default") or {}
+        connect = f"import socket; socket.create_connection(('{service['spec']['clusterIP']}', 443), 2)"
+        for pod in self.pods():
+            with suppress(LookupError):
+                inside = ["nsenter", "--target", str(self.process(pod)), "--net", sys.executable, "-c", connect]
+                if subprocess.run(inside, capture_output=True, check=False).returncode:
+                    return False
+        return True
+
+    def lives(self) -> bool:
+        """Whether any replica has its process."""
+        for pod in self.pods():
+            with suppress(LookupError):
+                return self.process(pod) > 0
+        return False
+
 
 def _is_operator(entry: Path, uid: str) -> bool:
     try:
@@ -85,6 +105,8 @@ def both_operators_killed(scene: Scene) -> Iterator[None]:
     for pod in scene.pods():
         os.kill(scene.process(pod), signal.SIGKILL)
     yield
+    # The kubelet waits longer and longer before it starts what has ended again and again.
+    eventually("the kubelet has started one of them", scene.lives, READY_SECONDS)
 
 
 def apiserver_restarted(scene: Scene) -> Iterator[None]:
@@ -239,11 +261,16 @@ def _stopped(scene: Scene, component: str) -> Iterator[None]:
 
 
 def _start(scene: Scene, component: str) -> None:
-    """Start a component again; an API server's absence is over when it is ready, and not when its process begins."""
+    """Start a component again; an API server's absence is over when it is ready, and pods' packets come to it.
+
+    A lone API server takes itself out of its own Service when it stops, and comes back there when kube-proxy hears of
+    it, which takes up to a minute by its back-off.
+    """
     scene.lab.testbed.start(component)
     if component == "apiserver":
         ready = ("get", "--raw", "/readyz")
         eventually("the API server is ready", lambda: scene.lab.kubectl(*ready, timeout_seconds=5), READY_SECONDS)
+        eventually("pods reach it", scene.reaches_api_server, READY_SECONDS)
 
 
 def _frozen(scene: Scene, component: str) -> Iterator[None]:

@@ -18,7 +18,8 @@ from kubeprobe.kube.fence import last_look
 from kubeprobe.kube.port import PODS, ApiError, Object, Resource
 
 REQUEST_TIMEOUT_SECONDS = 30.0
-REQUEST_LIMITS = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
+CONNECT_SECONDS = 5.0
+"""A connection that is not there by then will not be: its packets go astray where a service's rules just changed."""
 SILENCE_SECONDS = 90.0
 """A watch that is silent for so long hangs: the server sends a bookmark every minute."""
 PAGE = 500
@@ -62,7 +63,8 @@ async def connect(kubeconfig: Path | None = None, context: str | None = None, us
 class Client:
     """`kubeprobe.kube.port.Api` over one connection pool. Close it, or use it as an async context manager."""
 
-    def __init__(self, configuration: Configuration, user: str = "") -> None:
+    def __init__(self, configuration: Configuration, user: str = "", connect_seconds: float = CONNECT_SECONDS) -> None:
+        self._limits = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS, sock_connect=connect_seconds)
         configuration.trace_configs = [_looking_before_each_body()]
         self._client = ApiClient(configuration)
         self._client.user_agent = f"kubeprobe/{version('kubeprobe')}" + (f" ({user})" if user else "")
@@ -126,7 +128,8 @@ class Client:
             "timeoutSeconds": str(timeout_seconds),
         }
         total = timeout_seconds + REQUEST_TIMEOUT_SECONDS
-        limits = aiohttp.ClientTimeout(total=total, sock_read=SILENCE_SECONDS)
+        connect = self._limits.sock_connect
+        limits = aiohttp.ClientTimeout(total=total, sock_connect=connect, sock_read=SILENCE_SECONDS)
         accept = METADATA if resource.metadata_only else ANY_JSON
         response = await self._send("GET", resource.path(None), query=query, limits=limits, accept=accept)
         opened()
@@ -227,7 +230,7 @@ class Client:
         query: dict[str, str] | None = None,
         body: Object | None = None,
         content_type: str = JSON_PATCH,
-        limits: aiohttp.ClientTimeout = REQUEST_LIMITS,
+        limits: aiohttp.ClientTimeout | None = None,
         accept: str = ANY_JSON,
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": accept, "Content-Type": content_type}
@@ -237,7 +240,7 @@ class Client:
             verb, url, headers, _, _ = await self._client.param_serialize(
                 method, path, header_params=headers, query_params=pairs, auth_settings=["BearerToken"]
             )
-            answer = await self._client.call_api(verb, url, headers, body=body, _request_timeout=limits)
+            answer = await self._client.call_api(verb, url, headers, body=body, _request_timeout=limits or self._limits)
             response: aiohttp.ClientResponse = answer.response
             status = response.status
             if response.status >= 400:
@@ -276,6 +279,10 @@ def _refusal(status: int, payload: bytes, retry_after: str | None) -> ApiError:
 
 
 def _absent(host: str, error: BaseException) -> ApiError:
-    timed_out = isinstance(error, asyncio.TimeoutError)
-    why = f"no answer within {REQUEST_TIMEOUT_SECONDS:g}s" if timed_out else str(error) or type(error).__name__
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        why = "no connection came about in time"
+    elif isinstance(error, asyncio.TimeoutError):
+        why = f"no answer within {REQUEST_TIMEOUT_SECONDS:g}s"
+    else:
+        why = str(error) or type(error).__name__
     return ApiError(0, "Unreachable", f"the API server at {host} did not answer: {why}")
