@@ -75,6 +75,7 @@ def prepared(lab: Lab) -> Iterator[None]:
     finally:
         lab.kubectl.delete("deployment", RELEASE, NAMESPACE)
         lab.kubectl.delete("configmap", "chaos-site", NAMESPACE)
+        lab.install()
 
 
 def _rolled_out(lab: Lab) -> None:

@@ -137,3 +137,28 @@ async def test_whoever_wants_to_catch_up_waits_for_a_watch_that_is_open_again() 
     async with asyncio.timeout(10):
         await waiting
     running.cancel()
+
+
+async def test_whoever_ceases_to_wait_leaves_no_hurry_behind() -> None:
+    server, rests = Server(), 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal rests
+        if seconds > STEADY_SECONDS:
+            rests += 1
+            await asyncio.Event().wait()  # the rest after many failures
+        await asyncio.sleep(0)
+
+    server.refuses = True
+    api: Any = server
+    reflector = Reflector(api, Feed(PODS, Sink()), lambda: 0.0, sleep)
+    running = asyncio.create_task(reflector.run())
+    waiting = asyncio.create_task(reflector.catch_up())
+    for _ in range(400):
+        await asyncio.sleep(0)
+    hurried = rests
+    waiting.cancel()
+    for _ in range(400):
+        await asyncio.sleep(0)
+    assert rests <= hurried + 1
+    running.cancel()

@@ -119,11 +119,13 @@ class Reflector:
 
         Whoever is about to act on what somebody else did until now must not do so on a view from before an outage.
         """
-        while not self._open.is_set() or self._clock() - self._opened_at < STEADY_SECONDS:
-            self._hurry.set()
-            await self._open.wait()
-            await self._sleep(max(self._opened_at + STEADY_SECONDS - self._clock(), 0.0))
-        self._hurry.clear()
+        try:
+            while not self._open.is_set() or self._clock() - self._opened_at < STEADY_SECONDS:
+                self._hurry.set()
+                await self._open.wait()
+                await self._sleep(max(self._opened_at + STEADY_SECONDS - self._clock(), 0.0))
+        finally:  # whoever ceases to wait must not leave it asking an API server that is away without rest
+            self._hurry.clear()
 
     async def _rest(self, seconds: float) -> None:
         """Wait for so long, or until somebody wants to catch up."""
