@@ -102,6 +102,31 @@ class TestAnswer:
         await ear.look(31.5)
         assert (ear.written().verdict, ear.written().reason) == (Verdict.UNKNOWN, "Stale")
 
+    async def test_the_first_word_after_silence_is_the_answer_at_once_though_nothing_turned(self, ear: Ear) -> None:
+        who = ear.pod()
+        await ear.tell(who, round_of(1, *GREEN))
+        await ear.look(31.5)
+        assert ear.written().reason == "Stale"
+        ear.seconds = 40
+        await ear.tell(who, round_of(2, *GREEN))
+        assert (ear.written().verdict, ear.written().reason) == (Verdict.PASSED, "Passed")
+
+    async def test_the_first_message_after_words_from_the_log_says_at_once_which_way_it_came(self, ear: Ear) -> None:
+        who = ear.pod()
+        await ear.tell(who, round_of(1, *GREEN))
+        ear.seconds = 22
+        ear.cluster.logs["main-1"] = line(sequence=3, round=3).text()
+        await ear.reader.look()
+        await ear.work()
+        by_log = ear.written().resident
+        assert by_log is not None
+        assert by_log.source is ResidentSource.KUBELET
+        ear.seconds = 25
+        await ear.tell(who, round_of(4, *GREEN))
+        by_message = ear.written().resident
+        assert by_message is not None
+        assert by_message.source is ResidentSource.INTAKE
+
     async def test_targets_that_are_gone_are_gone_from_the_answer(self, ear: Ear) -> None:
         who = ear.pod()
         await ear.tell(who, round_of(1, *GREEN[:1], RED))
@@ -180,6 +205,18 @@ class TestRefusal:
     async def test_a_replica_that_does_not_lead_takes_nothing(self, ear: Ear) -> None:
         ear.leading = False
         assert await ear.tell(ear.pod(), round_of(1, *GREEN)) is SamplesAnswer.UNAVAILABLE
+
+    async def test_a_leader_that_is_deposed_while_it_looks_for_the_pod_takes_nothing(
+        self, ear: Ear, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def deposed(*_: object) -> Any:
+            ear.leading = False
+            return pod_of()
+
+        monkeypatch.setattr(ear.cluster, "get", deposed)
+        who = PodIdentity(NAMESPACE, "main-1", "uid-main-1")
+        assert await ear.tell(who, round_of(1, *GREEN)) is SamplesAnswer.UNAVAILABLE
+        assert ear.store.keys() == ()
 
     async def test_more_targets_than_there_is_room_for_are_refused(
         self, ear: Ear, monkeypatch: pytest.MonkeyPatch

@@ -119,6 +119,8 @@ def merge(prober: Prober | None, samples: Samples, heard_at: datetime) -> Merge:
         for one in samples.targets
         if one.target not in prober.targets or prober.targets[one.target].sequence < samples.sequence
     }
+    if not news and samples.sequence <= prober.sequence:
+        return Merge(prober, Taken.KNOWN)  # nor is it a sign of life
     if any(_backwards(prober, one) for one in news.values()):
         return Merge(prober, Taken.BACKWARDS)
     gains = tuple(_gain(prober, one) for one in news.values())
