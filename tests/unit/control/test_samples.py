@@ -272,6 +272,23 @@ class TestRestart:
         await ear.look(1000)
         assert ear.written().window[0].passed == 33
 
+    async def test_a_new_leader_does_not_turn_the_verdict_before_each_node_was_heard(self, ear: Ear) -> None:
+        ear.config(eachNode=True)
+        one, two = ear.pod("p1", node="n1"), ear.pod("p2", node="n2")
+        await ear.tell(one, round_of(1, *GREEN))
+        ear.seconds = 6
+        await ear.tell(two, round_of(1, *GREEN[:1], RED))
+        red, writes = ear.written(), ear.writes()
+        assert red.verdict is Verdict.FAILED
+        ear.seconds = 50
+        ear.results.reset()
+        await ear.look(50)
+        for who, said in ((one, round_of(6, *GREEN)), (two, round_of(6, *GREEN[:1], RED))):
+            ear.seconds += 3
+            await ear.tell(who, said)
+            assert (ear.written().verdict, ear.written().since) == (Verdict.FAILED, red.since)
+        assert ear.writes() == writes
+
     async def test_a_restarted_prober_counts_on(self, ear: Ear) -> None:
         who = ear.pod()
         await ear.tell(who, round_of(1, *GREEN))
