@@ -140,6 +140,31 @@ def test_a_kind_is_watched_while_a_config_wants_it() -> None:
     living(check)
 
 
+def test_what_is_watched_now_can_be_looked_after() -> None:
+    async def check(world: World) -> None:
+        world.discovery.want(KEY, SERVICES)
+        await until(lambda: world.cluster.watching == ["services"])
+        assert [watch.listed.is_set() for watch in world.discovery.followed] == [True]
+        world.discovery.want(KEY, frozenset())
+        await until(lambda: world.discovery.followed == ())
+
+    living(check)
+
+
+def test_a_kind_that_is_not_to_be_listed_makes_no_config_of_another_kind_impatient() -> None:
+    async def check(world: World) -> None:
+        world.cluster.listing.clear()
+        world.discovery.want((NAMESPACE, "other"), frozenset({DiscoverKind.INGRESS}))
+        await until(lambda: world.discovery.followed)
+        world.seconds = 2 * PATIENCE_SECONDS
+        world.ask({"kind": "Service"})
+        await world.residents.reconcile(KEY)
+        assert world.said() == {}
+        assert world.discovery.waiting_seconds({DiscoverKind.INGRESS}) == 2 * PATIENCE_SECONDS
+
+    living(check)
+
+
 def test_a_config_hears_of_what_concerns_it_after_a_while() -> None:
     async def check(world: World) -> None:
         world.ask({"kind": "Service", "selector": {"matchLabels": {"a": "b"}}})

@@ -272,6 +272,16 @@ class TestRestart:
         await ear.look(1000)
         assert ear.written().window[0].passed == 33
 
+    async def test_nobody_was_silent_before_they_could_find_the_way_here(self, ear: Ear) -> None:
+        await ear.tell(ear.pod(), round_of(1, *GREEN))
+        ear.results.reset()
+        ear.seconds = 100  # so long it took until the views were in step
+        ear.store.listen()
+        await ear.look(129)
+        assert ear.written().verdict is Verdict.PASSED
+        await ear.look(131)
+        assert ear.written().reason == "Stale"
+
     async def test_a_new_leader_does_not_turn_the_verdict_before_each_node_was_heard(self, ear: Ear) -> None:
         ear.config(eachNode=True)
         one, two = ear.pod("p1", node="n1"), ear.pod("p2", node="n2")

@@ -75,9 +75,15 @@ class Discovery:
             found[kind] = watch.view
         return found
 
-    def waiting_seconds(self) -> float:
-        """For how long a listing has been waited for; 0 where nothing is."""
-        waiting = [one.begun_at for one in self._watches.values() if not one.reflector.listed.is_set()]
+    @property
+    def followed(self) -> tuple[Reflector, ...]:
+        """What is watched now."""
+        return tuple(one.reflector for one in self._watches.values())
+
+    def waiting_seconds(self, kinds: Iterable[DiscoverKind]) -> float:
+        """For how long the listing of one of these kinds has been waited for; 0 where none is."""
+        watches = (self._watches[kind] for kind in kinds if kind in self._watches)
+        waiting = [one.begun_at for one in watches if not one.reflector.listed.is_set()]
         return self._clock() - min(waiting) if waiting else 0.0
 
     async def run(self) -> None:

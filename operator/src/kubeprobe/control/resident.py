@@ -51,7 +51,7 @@ class ResidentReconciler:
         if config is None:
             return
         seen = self._gather(config)
-        if seen.around is None and (left := PATIENCE_SECONDS - self._discovery.waiting_seconds()) > 0:
+        if seen.around is None and (left := PATIENCE_SECONDS - self._discovery.waiting_seconds(kinds)) > 0:
             self._ctx.queue.add_after((Kind.RESIDENT, key), left)  # unless the listing is complete sooner
             return
         plan = plan_resident(seen, self._ctx.site, self._ctx.now())

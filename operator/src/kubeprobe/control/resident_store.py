@@ -61,6 +61,10 @@ class ResidentStore:
         self._pods.clear()
         self._left.clear()
         self._targets = 0
+        self.listen()
+
+    def listen(self) -> None:
+        """From now on probers can find the way here: nobody was silent before."""
         self.listening_since = self._now()
 
     def has_room(self, pod: ResidentPod, samples: Samples) -> bool:
