@@ -66,7 +66,11 @@ def plan_resident(seen: ResidentSeen, site: Site, now: datetime) -> ResidentPlan
     if isinstance(work, Mistake):
         return _mistaken(config, work, mine, now)
     if seen.around is None:
-        waiting = Mistake("Discovering", "spec.resident.targets.discover: what there is has not been listed yet")
+        waiting = Mistake(
+            "Discovering",
+            "spec.resident.targets.discover: what there is has not been listed yet, so the targets stay as they are; "
+            "if that lasts, the operator's log says what the API server has against it",
+        )
         return ResidentPlan(conditions=_told(config, {TARGETS_FOUND: waiting}, now))
     return _kept(seen, seen.around, work, mine, site, now)
 
