@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from probe_sdk.samples import MAX_CLASS
 from probe_sdk.wire import cut
 
 BOUNDS_SECONDS: Final = tuple(round(10 ** (step / 5 - 4), 7) for step in range(29))
@@ -187,5 +188,6 @@ class Account:
         return True
 
     def _count(self, class_: str, slots: int = 1) -> None:
+        class_ = class_[:MAX_CLASS]
         known = class_ if class_ in self.classes or len(self.classes) < MAX_CLASSES else OTHER
         self.classes[known] = self.classes.get(known, 0) + slots
