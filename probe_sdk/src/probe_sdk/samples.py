@@ -58,6 +58,9 @@ class TargetSample(_WireModel):
     classes: dict[Annotated[str, Field(max_length=MAX_CLASS)], Count] = Field(
         {}, max_length=MAX_CLASSES, description="Slots that did not pass, by the class of the reason."
     )
+    life: Count = Field(
+        0, description="Higher once the target was none for a while and came back: then all its counts began anew."
+    )
 
     @model_validator(mode="after")
     def _missed_are_unknown(self) -> Self:

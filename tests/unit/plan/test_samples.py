@@ -88,6 +88,20 @@ def test_counts_that_go_backwards_are_not_believed(count: str) -> None:
     assert merges[1].prober == merges[0].prober
 
 
+def test_a_target_that_was_none_for_a_while_begins_its_counts_anew() -> None:
+    """And nobody need have heard that it was gone."""
+    merges = heard(
+        samples(1, sample(passed=100, seconds=50.0, turns=9)),
+        samples(2, sample(passed=3, seconds=1.0, turns=1, life=1)),
+        samples(3, sample(passed=5, seconds=2.0, turns=1, life=1)),
+        samples(4, sample(passed=200, turns=9)),
+    )
+    assert [one.taken for one in merges] == [Taken.COUNTED] * 3 + [Taken.BACKWARDS]
+    assert totals(merges) == (105, 0, 0)
+    (again,) = merges[1].gains
+    assert (again.before, again.turns, again.seconds) == (None, 1, 1.0)
+
+
 def test_what_a_whole_round_does_not_name_is_no_target_any_more() -> None:
     merges = heard(
         samples(1, sample("a"), sample("b"), round=1, complete=True),

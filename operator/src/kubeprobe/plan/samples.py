@@ -37,7 +37,7 @@ class Gain:
     """What is new of one target.
 
     Args:
-        before: what was known of it in this epoch, if anything.
+        before: what was known of it in this epoch, if anything, and in this life.
     """
 
     target: str
@@ -177,6 +177,8 @@ def _backwards(prober: Prober, sample: TargetSample) -> bool:
     if known is None:
         return False
     before = known.sample
+    if sample.life != before.life:
+        return sample.life < before.life
     pairs = (
         (before.passed, sample.passed),
         (before.failed, sample.failed),
@@ -189,7 +191,7 @@ def _backwards(prober: Prober, sample: TargetSample) -> bool:
 
 def _gain(prober: Prober, sample: TargetSample) -> Gain:
     known = prober.targets.get(sample.target)
-    before = known.sample if known else None
+    before = known.sample if known and known.sample.life == sample.life else None
     old = before or sample.model_copy(
         update={"passed": 0, "failed": 0, "unknown": 0, "turns": 0, "seconds": 0.0, "buckets": {}}
     )

@@ -60,6 +60,7 @@ class Account:
         "in_a_row",
         "last_seconds",
         "last_success",
+        "life",
         "message",
         "missed",
         "passed",
@@ -74,8 +75,10 @@ class Account:
         "verdict",
     )
 
-    def __init__(self, target: str, denoise: Denoise, now: float) -> None:
+    def __init__(self, target: str, denoise: Denoise, now: float, life: int = 0) -> None:
         self.target = target
+        self.life = life
+        """Higher than that of an account which there was of the same target before it."""
         self.passed = 0
         self.failed = 0
         self.unknown = 0

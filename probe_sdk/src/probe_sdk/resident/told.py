@@ -93,6 +93,7 @@ class Epoch:
             seconds=account.seconds_sum,
             buckets={index: count for index, count in enumerate(account.buckets) if count},
             classes=dict(account.classes),
+            life=account.life,
         )
 
 
