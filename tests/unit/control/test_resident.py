@@ -16,6 +16,7 @@ from kubeprobe.control.context import Context, Kind, Work
 from kubeprobe.control.discovery import Discovery
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.resident import PATIENCE_SECONDS, ResidentReconciler
+from kubeprobe.control.resident_store import ResidentStore
 from kubeprobe.kube.port import ApiError, Object, Resource
 
 KEY = (NAMESPACE, "main")
@@ -65,7 +66,8 @@ class World:
         self.queue: WorkQueue[Work] = WorkQueue(lambda: self.seconds)
         self.context: Context = make_context(self.cluster, lambda: at(self.seconds), self.queue)
         self.discovery = Discovery(self.cluster, self.context, lambda: self.seconds)
-        self.residents = ResidentReconciler(self.context, self.discovery)
+        self.heard = ResidentStore(self.context.views, self.context.now)
+        self.residents = ResidentReconciler(self.context, self.discovery, self.heard)
         params = {"type": "object", "additionalProperties": True}
         self.context.views.templates.put(template(modes=["Resident"], params=params))
 

@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 from tests.unit.control.residents import KEY, Ear, pod_of
-from tests.unit.plan.builders import NAMESPACE, at, config
+from tests.unit.plan.builders import NAMESPACE, at
+from tests.unit.plan.builders import config as plain_config
 from tests.unit.plan.residents import line, sample, samples
 
-from kubeprobe.api import ResidentSource, Verdict
+from kubeprobe.api import Condition, ResidentSource, Verdict
 from kubeprobe.control import resident_store
+from kubeprobe.control.context import Kind
+from kubeprobe.control.discovery import Discovery
 from kubeprobe.control.kubelet import AGAIN_SECONDS, MOST_AT_ONCE
+from kubeprobe.control.resident import ResidentReconciler
 from kubeprobe.intake.port import PodIdentity, SamplesAnswer
 from kubeprobe.kube.port import ApiError
 from kubeprobe.plan.resident_pod import read_resident_pod
@@ -136,11 +140,60 @@ class TestAnswer:
 
     async def test_another_mode_takes_it_all_away(self, ear: Ear) -> None:
         await ear.tell(ear.pod(), round_of(1, *GREEN))
-        ear.views.configs.put(config(metadata={"resourceVersion": "99"}))
+        ear.views.configs.put(plain_config(metadata={"resourceVersion": "99"}))
         await ear.look(10)
         await ear.look(1000)
         assert ear.written().resident is None
         assert ear.store.probers(KEY) == {}
+
+
+async def tell_for_long(ear: Ear, who: PodIdentity, *missed: int) -> list[int]:
+    """Summaries of a thousand slots each; the numbers of those after which the config is looked at for its rate."""
+    looked, total = [], 0
+    for number, more in enumerate(missed, 1):
+        ear.seconds, total = 10.0 * number, total + more
+        slots: dict[str, Any] = {"passed": 1000 * number - total, "unknown": total, "missed": total}
+        await ear.sink.accept(who, round_of(number, target("a", **slots)), ear.now())
+        if (Kind.RESIDENT, KEY) in ear.queue._ready:
+            looked.append(number)
+        ear.queue.close()
+        ear.queue.open()
+    return looked
+
+
+class TestRate:
+    async def test_one_that_is_not_kept_is_looked_at_once_it_has_lasted(self, ear: Ear) -> None:
+        config, who = ear.config(interval="1s"), ear.pod()
+        looked = await tell_for_long(ear, who, *[400] * 40)
+        assert looked[0] == 14  # two minutes after the second message, the first with a difference
+        assert ear.store.served_share(config) == pytest.approx(0.6)
+        assert ear.store.served_share(ear.config(interval="2s")) is None
+        assert ear.store.served_share(plain_config()) is None
+
+    async def test_what_stands_already_is_not_looked_at(self, ear: Ear) -> None:
+        config, who = ear.config(interval="1s"), ear.pod()
+        kept = Condition(
+            type="RateKept", status="True", reason="RateKept", observed_generation=1, last_transition_time=at(0)
+        )
+        status = config.status.model_copy(update={"conditions": (kept,)})
+        metadata = config.metadata.model_copy(update={"resource_version": "50"})
+        ear.views.configs.put(config.model_copy(update={"status": status, "metadata": metadata}))
+        looked = await tell_for_long(ear, who, *[50] * 60, *[900] * 30)
+        assert looked[0] > 60
+
+    async def test_what_is_known_of_it_reaches_the_config(self, ear: Ear) -> None:
+        """Through the reconciler, which has it from the same store."""
+        one = ear.config(interval="1s")
+        body = one.model_dump(by_alias=True, exclude_none=True, mode="json")
+        ear.cluster.objects["probeconfigs", NAMESPACE, "main"] = body
+        api: Any = ear.cluster
+        residents = ResidentReconciler(ear.context, Discovery(api, ear.context, lambda: 0.0), ear.store)
+        await tell_for_long(ear, ear.pod(), *[400] * 20)
+        await residents.reconcile(KEY)
+        (written,) = ear.cluster.all("probeconfigs")
+        reasons = {each["type"]: each["reason"] for each in written["status"]["conditions"]}
+        assert reasons["RateKept"] == "IntervalTooShort"
+        assert await tell_for_long(ear, ear.pod("main-2"), *[400] * 20) == []  # it stands by now
 
 
 class TestRefusal:
@@ -185,7 +238,7 @@ class TestRefusal:
         assert await ear.tell(who, round_of(1, *GREEN)) is SamplesAnswer.UNKNOWN_POD
 
     async def test_a_pod_of_a_config_in_another_mode_is_refused(self, ear: Ear) -> None:
-        ear.views.configs.put(config(metadata={"resourceVersion": "99"}))
+        ear.views.configs.put(plain_config(metadata={"resourceVersion": "99"}))
         assert await ear.tell(ear.pod(), round_of(1, *GREEN)) is SamplesAnswer.UNKNOWN_POD
 
     async def test_one_that_the_watch_has_not_told_of_yet_is_looked_at(self, ear: Ear) -> None:

@@ -153,7 +153,7 @@ class Operator:
         configs = ConfigReconciler(self._context, self._tidier, self._results.latest)
         templates = TemplateReconciler(self._context)
         self._discovery = Discovery(api, self._context, time.monotonic)
-        self._residents = ResidentReconciler(self._context, self._discovery)
+        self._residents = ResidentReconciler(self._context, self._discovery, self._heard)
         self._reconcile = {
             Kind.TEMPLATE: templates.reconcile,
             Kind.CONFIG: configs.reconcile,
