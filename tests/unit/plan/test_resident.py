@@ -145,6 +145,24 @@ def test_a_template_that_does_not_allow_it_any_more_ends_the_prober() -> None:
     assert said(what) == {"Available": ("False", "NotReady")}
 
 
+def test_a_template_that_is_gone_or_not_for_this_namespace_ends_the_prober() -> None:
+    owned = tuple(applied(plan(resident())))
+    gone = plan_resident(ResidentSeen(resident(), None, {}, NOWHERE, owned, {}, None), SITE, at(5))
+    assert (gone.apply, gone.delete, said(gone)) == ((), owned, {"Available": ("False", "NotReady")})
+    elsewhere = template(modes=["Resident"], params=ANY, allowedNamespaces={"matchLabels": {"team": "other"}})
+    assert plan(resident(), *owned, of=elsewhere).delete == owned
+
+
+def test_another_template_rolls_the_prober_and_other_defaults_in_it_change_its_file_too() -> None:
+    params = {"type": "object", "properties": {"limit": {"type": "integer", "default": 3}}}
+    owned = applied(plan(resident(), of=template(modes=["Resident"], params=params)))
+    image = template(modes=["Resident"], params=params, image="registry.example/other@sha256:" + "0" * 64)
+    assert [kind for kind, _ in plan(resident(), *owned, of=image).apply] == ["Deployment"]
+    params = {"type": "object", "properties": {"limit": {"type": "integer", "default": 4}}}
+    both = plan(resident(), *owned, of=template(modes=["Resident"], params=params))
+    assert [kind for kind, _ in both.apply] == ["ConfigMap", "Deployment"]
+
+
 def test_targets_are_not_taken_away_while_what_there_is_is_not_known() -> None:
     what = plan(resident({"targets": {"discover": [{"kind": "Service"}]}}), around=None)
     assert (what.apply, what.delete, said(what)) == ((), (), {"TargetsFound": ("False", "Discovering")})
