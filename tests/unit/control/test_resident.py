@@ -191,6 +191,27 @@ def test_a_config_hears_of_what_concerns_it_after_a_while() -> None:
     living(check)
 
 
+def test_what_changes_all_the_time_is_taken_in_each_few_seconds() -> None:
+    async def check(world: World) -> None:
+        world.ask({"kind": "Service"})
+        await world.residents.reconcile(KEY)
+        await until(lambda: world.cluster.watching)
+        world.is_due()
+        due = []
+        for version in range(1, 201):
+            world.seconds = version / 10
+            await world.cluster.changes.put({"type": "ADDED", "object": service(f"s{version}", version)})
+            await until(world.cluster.changes.empty)
+            await asyncio.sleep(0)
+            world.queue._promote()
+            if world.queue._ready:
+                due.append(world.seconds)
+                assert world.is_due()
+        assert due == pytest.approx([1.1, 6.1, 11.1, 16.1])
+
+    living(check)
+
+
 def test_a_watch_that_ends_by_itself_is_noticed() -> None:
     async def check(world: World) -> None:
         world.cluster.objects[("services", NAMESPACE, "a")] = {"metadata": {"name": "a", "namespace": NAMESPACE}}
