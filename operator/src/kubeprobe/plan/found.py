@@ -175,7 +175,10 @@ class _Reading:
         for index, entry in enumerate(self._entries.discover):
             seen = {one.name: one for one in self._matching(f"spec.resident.targets.discover[{index}]", entry)}
             for name, one in seen.items():
-                yield replace(one, name=fitting(f"{name}#{index}")) if name in names else one
+                free = name
+                while free in names:
+                    free = fitting(f"{free}#{index}")
+                yield replace(one, name=free) if free != name else one
             names |= seen.keys()
 
     def target(self, found: _Found) -> Iterator[Target]:
