@@ -481,6 +481,38 @@ class TestKubelet:
         await ear.reader.look()
         assert ear.context.metrics.log_reads.labels("failed")._value.get() == 1
 
+    async def test_a_dead_node_holds_up_no_other_ones_logs(self, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+        hung, read = 0, ear.cluster.pod_log
+
+        async def pod_log(namespace: str, pod: str, container: str, **more: int) -> str:
+            nonlocal hung
+            if pod == "main-1":
+                hung += 1
+                await asyncio.Event().wait()
+            return await read(namespace, pod, container, **more)
+
+        monkeypatch.setattr(ear.cluster, "pod_log", pod_log)
+        monkeypatch.setattr("kubeprobe.control.kubelet.LOOK_SECONDS", 0.001)
+        monkeypatch.setattr("kubeprobe.control.kubelet.MOST_AT_ONCE", 3)
+        ear.config(eachNode=True)
+        ear.pod()
+        ear.pod("main-2", node="n2")
+        ear.cluster.logs["main-2"] = ""
+        ear.seconds = 100
+        running = asyncio.create_task(ear.reader.run())
+        async with asyncio.timeout(10):
+            while hung < 3:
+                ear.seconds += AGAIN_SECONDS
+                await asyncio.sleep(0.002)
+            before = ear.context.metrics.log_reads.labels("silent")._value.get()
+            ear.seconds += AGAIN_SECONDS
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert before >= 2
+        assert hung == 3  # no more at a time than may be
+        assert ear.context.metrics.log_reads.labels("silent")._value.get() == before
+
     async def test_it_looks_again_and_again(self, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("kubeprobe.control.kubelet.LOOK_SECONDS", 0.001)
         ear.pod()
