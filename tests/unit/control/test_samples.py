@@ -12,13 +12,14 @@ from tests.unit.plan.builders import config as plain_config
 from tests.unit.plan.residents import line, sample, samples
 
 from kubeprobe.api import Condition, ResidentSource, Verdict
-from kubeprobe.control import resident_store
+from kubeprobe.control import kubelet, resident_store
 from kubeprobe.control.context import Kind
 from kubeprobe.control.discovery import Discovery
 from kubeprobe.control.kubelet import AGAIN_SECONDS, MOST_AT_ONCE
 from kubeprobe.control.resident import ResidentReconciler
 from kubeprobe.intake.port import PodIdentity, SamplesAnswer
 from kubeprobe.kube.port import ApiError
+from kubeprobe.plan.resident_answer import WRITE_GAP_SECONDS
 from kubeprobe.plan.resident_pod import read_resident_pod
 from kubeprobe.plan.samples import SILENT_SECONDS
 from probe_sdk.samples import MAX_TARGETS, Samples, TargetSample
@@ -423,6 +424,9 @@ class TestKubelet:
         await ear.tell(who, round_of(4, *(target(one, turns=3) for one in "abc")))
         green = ear.written()
         assert (green.verdict, green.resident and green.resident.source) == (Verdict.PASSED, ResidentSource.INTAKE)
+
+    def test_it_is_read_within_half_a_minute(self) -> None:
+        assert SILENT_SECONDS + kubelet.LOOK_SECONDS + kubelet.ANSWER_SECONDS + WRITE_GAP_SECONDS <= 30
 
     async def test_a_line_that_stays_the_same_is_no_sign_of_life(self, ear: Ear) -> None:
         await ear.tell(ear.pod(), round_of(1, *GREEN))
