@@ -155,6 +155,7 @@ async def tell_for_long(ear: Ear, who: PodIdentity, *missed: int) -> list[int]:
         ear.seconds, total = 10.0 * number, total + more
         slots: dict[str, Any] = {"passed": 1000 * number - total, "unknown": total, "missed": total}
         await ear.sink.accept(who, round_of(number, target("a", **slots)), ear.now())
+        await ear.results.reconcile(KEY)
         if (Kind.RESIDENT, KEY) in ear.queue._ready:
             looked.append(number)
         ear.queue.close()

@@ -10,7 +10,6 @@ from kubeprobe.control.resident_store import ResidentStore
 from kubeprobe.intake.port import PodIdentity, SamplesAnswer
 from kubeprobe.kube.port import PODS, ApiError
 from kubeprobe.plan.resident_pod import ResidentPod, read_resident_pod
-from kubeprobe.plan.resident_rate import turns_rate
 from kubeprobe.plan.samples import SILENT_SECONDS, Gain, Merge, Taken
 from probe_sdk.samples import Samples
 
@@ -39,8 +38,7 @@ class SampleSink:
         pod = await self._pod(who) if self._leads() else None
         if not self._leads():  # perhaps not any more: then nobody would look at what is taken in here
             return SamplesAnswer.UNAVAILABLE
-        config = self._ctx.views.configs.get(pod.key) if pod is not None else None
-        if pod is None or config is None or not pod.belongs(config):
+        if pod is None or not pod.belongs(self._ctx.views.configs.get(pod.key)):
             return SamplesAnswer.UNKNOWN_POD
         if not self._store.has_room(pod, samples):
             return SamplesAnswer.FULL
@@ -48,8 +46,6 @@ class SampleSink:
         merged = self._store.merge(pod, samples, received_at)
         if was_silent or _is_news(merged):
             self._ctx.queue.add((Kind.RESULT, pod.key))
-        if turns_rate(config, self._store.served_share(config)):
-            self._ctx.queue.add((Kind.RESIDENT, pod.key))
         return ANSWERS[merged.taken]
 
     async def _pod(self, who: PodIdentity) -> ResidentPod | None:
