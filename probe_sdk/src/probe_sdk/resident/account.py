@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from probe_sdk.samples import MAX_CLASS
 from probe_sdk.wire import cut
 
 BOUNDS_SECONDS: Final = tuple(round(10 ** (step / 5 - 4), 7) for step in range(29))
@@ -59,6 +60,7 @@ class Account:
         "in_a_row",
         "last_seconds",
         "last_success",
+        "life",
         "message",
         "missed",
         "passed",
@@ -73,8 +75,10 @@ class Account:
         "verdict",
     )
 
-    def __init__(self, target: str, denoise: Denoise, now: float) -> None:
+    def __init__(self, target: str, denoise: Denoise, now: float, life: int = 0) -> None:
         self.target = target
+        self.life = life
+        """Higher than that of an account which there was of the same target before it."""
         self.passed = 0
         self.failed = 0
         self.unknown = 0
@@ -187,5 +191,6 @@ class Account:
         return True
 
     def _count(self, class_: str, slots: int = 1) -> None:
+        class_ = class_[:MAX_CLASS]
         known = class_ if class_ in self.classes or len(self.classes) < MAX_CLASSES else OTHER
         self.classes[known] = self.classes.get(known, 0) + slots

@@ -94,16 +94,20 @@ class Teller:
         for samples in self._epoch.round(self._all(), self._pace()):
             if samples.complete:
                 self._log(samples)
+            # Where one was not heard, waiting for the others' answers would only keep the log's line back.
             heard = heard and self._home.send(samples)
         if heard:
             self._unheard = ()
 
     def _tell_turns(self, targets: tuple[str, ...], *, log: bool) -> None:
         known = [account for target in dict.fromkeys(targets) if (account := self._accounts.get(target)) is not None]
-        samples = self._epoch.message(known, len(self._accounts), self._pace())
-        if log:
-            self._log(samples)
-        self._unheard = () if self._home.send(samples) else tuple(account.target for account in known)
+        heard = True
+        for samples in self._epoch.turned(known, len(self._accounts), self._pace()):
+            if log:
+                self._log(samples)
+                log = False
+            heard = heard and self._home.send(samples)
+        self._unheard = () if heard else tuple(account.target for account in known)
 
     def _log(self, samples: Samples) -> None:
         self._write(log_line(samples, self._all(), self._epoch.time_of))

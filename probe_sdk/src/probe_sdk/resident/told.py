@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from probe_sdk.resident.account import Account, Verdict
 from probe_sdk.samples import LOGGED_FAILING, LoggedTarget, LogLine, Samples, TargetSample
 
-TARGETS_PER_MESSAGE = 250
-"""A target takes some 400 bytes at most when its message is short, and 1 KiB when it is not."""
+TARGETS_PER_MESSAGE = 80
+"""A target takes 2.7 KB at most, when it has a long name, a long message, all buckets and all classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +47,19 @@ class Epoch:
         """A moment of the monotonic clock, as people read it."""
         return (self._now() - timedelta(seconds=self._clock() - at)).astimezone(UTC)
 
-    def message(self, accounts: Iterable[Account], of: int, pace: Pace) -> Samples:
-        """What turned, of so many targets."""
-        return self._message(tuple(accounts), of, pace, round_=0, complete=False)
+    def turned(self, accounts: Iterable[Account], of: int, pace: Pace) -> Iterator[Samples]:
+        """What turned, of so many targets, in as many messages as it takes: all may have turned at once."""
+        for part in _parts(tuple(accounts)):
+            yield self._message(part, of, pace, round_=0, complete=False)
 
     def round(self, accounts: Iterable[Account], pace: Pace) -> Iterator[Samples]:
         """All targets, in as many messages as it takes."""
         everything = tuple(accounts)
         self._round += 1
-        for start in range(0, max(len(everything), 1), TARGETS_PER_MESSAGE):
-            part = everything[start : start + TARGETS_PER_MESSAGE]
-            last = start + TARGETS_PER_MESSAGE >= len(everything)
-            yield self._message(part, len(everything), pace, self._round, complete=last)
+        *others, last = _parts(everything)
+        for part in others:
+            yield self._message(part, len(everything), pace, self._round, complete=False)
+        yield self._message(last, len(everything), pace, self._round, complete=True)
 
     def _message(self, accounts: tuple[Account, ...], of: int, pace: Pace, round_: int, *, complete: bool) -> Samples:
         self._sequence += 1
@@ -92,7 +93,14 @@ class Epoch:
             seconds=account.seconds_sum,
             buckets={index: count for index, count in enumerate(account.buckets) if count},
             classes=dict(account.classes),
+            life=account.life,
         )
+
+
+def _parts(accounts: tuple[Account, ...]) -> Iterator[tuple[Account, ...]]:
+    """As many accounts as fit into a message, one part after the other; one that is empty if there are none."""
+    for start in range(0, max(len(accounts), 1), TARGETS_PER_MESSAGE):
+        yield accounts[start : start + TARGETS_PER_MESSAGE]
 
 
 def log_line(samples: Samples, accounts: Iterable[Account], time_of: Callable[[float], datetime]) -> str:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe_sdk.resident.account import BOUNDS_SECONDS, MAX_CLASSES, OTHER, Account, Denoise, Verdict
+from probe_sdk.samples import MAX_CLASS
 
 
 def account(**denoise: float) -> Account:
@@ -69,6 +70,13 @@ def test_classes_are_bounded() -> None:
         subject.fail(1.0, 0.01, f"Class{number}", "")
     assert len(subject.classes) == MAX_CLASSES + 1
     assert subject.classes[OTHER] == 100 - MAX_CLASSES
+
+
+def test_so_are_their_names() -> None:
+    subject = account()
+    subject.fail(1.0, 0.01, "C" * 1000, "broken")
+    subject.fail(2.0, 0.01, "C" * 1001, "broken")
+    assert subject.classes == {"C" * MAX_CLASS: 2}
 
 
 def test_durations_are_in_the_bucket_below_their_bound() -> None:

@@ -12,7 +12,15 @@ from probe_sdk.resident.account import Account, Denoise
 from probe_sdk.resident.outbox import SUMMARY_SECONDS
 from probe_sdk.resident.teller import Teller, Turns
 from probe_sdk.resident.told import TARGETS_PER_MESSAGE, Epoch, Pace
-from probe_sdk.samples import LOG_MARK, LOGGED_FAILING, Samples
+from probe_sdk.samples import (
+    LOG_MARK,
+    LOGGED_FAILING,
+    MAX_CLASS,
+    MAX_MESSAGE,
+    MAX_SAMPLES_BYTES,
+    MAX_TARGET_NAME,
+    Samples,
+)
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PACE = Pace(1.0, 1.0, 0.0)
@@ -23,9 +31,11 @@ class Ear:
 
     def __init__(self) -> None:
         self.heard: list[Samples] = []
+        self.asked = 0
         self.deaf = False
 
     def send(self, samples: Samples) -> bool:
+        self.asked += 1
         if not self.deaf:
             self.heard.append(Samples.model_validate_json(samples.model_dump_json(exclude_defaults=True)))
         return not self.deaf
@@ -80,6 +90,47 @@ def test_everything_is_told_at_its_time_in_as_many_messages_as_it_takes() -> Non
     assert len(desk.lines) == 1
     assert len(desk.lines[0]["notPassed"]) == LOGGED_FAILING
     assert desk.lines[0]["more"] == TARGETS_PER_MESSAGE + 1 - LOGGED_FAILING
+
+
+def test_all_may_turn_at_once_and_are_told_in_as_many_messages_as_it_takes() -> None:
+    names = [f"t{number:04}" for number in range(TARGETS_PER_MESSAGE + 1)]
+    desk = Desk(*names)
+    for name in names:
+        desk.fail(name)
+    desk.teller.tell(1.0)
+    assert [len(one.targets) for one in desk.ear.heard] == [TARGETS_PER_MESSAGE, 1]
+    assert [one.target for said in desk.ear.heard for one in said.targets] == names
+    assert len(desk.lines) == 1
+    assert desk.lines[0]["sequence"] == 1
+
+
+def test_where_one_message_is_not_heard_the_others_do_not_wait_for_an_answer_too() -> None:
+    names = [f"t{number:04}" for number in range(3 * TARGETS_PER_MESSAGE)]
+    desk = Desk(*names)
+    desk.ear.deaf = True
+    for name in names:
+        desk.fail(name)
+    desk.teller.tell(1.0)
+    assert desk.ear.asked == 1
+    desk.teller.tell(SUMMARY_SECONDS)
+    assert desk.ear.asked == 2
+    assert len(desk.lines) == 2
+    desk.ear.deaf = False
+    desk.teller.tell(SUMMARY_SECONDS + 1)
+    assert [one.target for said in desk.ear.heard for one in said.targets] == names
+
+
+def test_as_many_targets_as_are_in_a_message_fit_into_it_whatever_they_say() -> None:
+    names = [f"{number:03}" + "n" * (MAX_TARGET_NAME - 3) for number in range(TARGETS_PER_MESSAGE)]
+    desk = Desk(*names)
+    for account in desk.accounts.values():
+        account.buckets = [10_000_000] * len(account.buckets)
+        for class_ in range(20):
+            account.fail(90.0, 0.1, f"{class_:02}" + "c" * MAX_CLASS, "m" * MAX_MESSAGE)
+        account.classes = dict.fromkeys(account.classes, 10_000_000)
+    desk.teller.tell(SUMMARY_SECONDS)
+    (said,) = desk.ear.heard
+    assert MAX_SAMPLES_BYTES / 2 < len(said.model_dump_json(exclude_defaults=True)) <= MAX_SAMPLES_BYTES
 
 
 def test_a_prober_without_targets_says_so(desk: Desk) -> None:
