@@ -47,6 +47,24 @@ def targets(**fields: Any) -> Body:
     return resident(targets=fields)
 
 
+def triggered(**trigger: Any) -> Body:
+    return config(triggers=[trigger])
+
+
+def change_run(**trigger: Any) -> Body:
+    return run(configRef={"name": "c"}, trigger={"kind": "Change", "changeID": CHANGE_ID, **trigger})
+
+
+def change(name: str = "", **spec: Any) -> Body:
+    moments = dict.fromkeys(("began", "last", "closed"), "2026-01-01T12:00:00Z")
+    whole = {"source": "Rollout", "objects": [changed()], "count": 1, **moments, **spec}
+    return _object("Change", name or CHANGE_ID, whole, namespace=None)
+
+
+def changed(name: str = "cart") -> Body:
+    return {"kind": "Deployment", "namespace": "shop", "name": name, "type": "Modified", "at": "2026-01-01T12:00:00Z"}
+
+
 def selector(*requirements: Body) -> Body:
     return template(allowedNamespaces={"matchExpressions": list(requirements)})
 
@@ -62,12 +80,15 @@ class Example:
     good: tuple[Body, ...]
 
 
+CHANGE_ID = "chg-01kgk2zq5r8f3v6y9m0c4w7x1b"
 SECRET = {"secret": {"secretName": "s"}}
 CONFIG_MAP = {"configMap": {"name": "c"}}
 TOKEN = {"serviceAccountToken": {"path": "token"}}
 DOWNWARD = {"downwardAPI": {"items": [{"path": "node", "fieldRef": {"fieldPath": "spec.nodeName"}}]}}
 KEY = {"name": "n", "key": "k"}
 STATIC = [{"name": "a"}, {"name": "b"}]
+MISSED = {"count": 1, "since": "2026-01-01T00:00:00Z", "reason": "Busy"}
+COVERED = {"changeID": CHANGE_ID, "during": "Finished"}
 
 EXAMPLES = (
     Example(
@@ -198,24 +219,119 @@ EXAMPLES = (
         ),
     ),
     Example(
-        "missed and attempt go with the kind Schedule only: leave them out",
+        "missed goes with the kind Schedule only: leave it out",
         "spec.trigger.missed",
         bad=(
-            run(configRef={"name": "c"}, trigger={"kind": "Manual", "attempt": 2}),
-            run(
-                configRef={"name": "c"},
-                trigger={"missed": {"count": 1, "since": "2026-01-01T00:00:00Z", "reason": "Late"}},
-            ),
+            run(configRef={"name": "c"}, trigger={"missed": MISSED}),
+            change_run(missed=MISSED),
         ),
         good=(
             run(
                 configRef={"name": "c"},
-                trigger={
-                    "kind": "Schedule",
-                    "slot": "2026-01-01T00:00:00Z",
-                    "attempt": 2,
-                    "missed": {"count": 1, "since": "2026-01-01T00:00:00Z", "reason": "Busy"},
-                },
+                trigger={"kind": "Schedule", "slot": "2026-01-01T00:00:00Z", "attempt": 2, "missed": MISSED},
+            ),
+        ),
+    ),
+    Example(
+        "attempt goes with the kinds Schedule and Change only: leave it out",
+        "spec.trigger.attempt",
+        bad=(
+            run(configRef={"name": "c"}, trigger={"kind": "Manual", "attempt": 2}),
+            run(configRef={"name": "c"}, trigger={"attempt": 2}),
+        ),
+        good=(change_run(attempt=2),),
+    ),
+    Example(
+        "a changeID goes with the kind Change, and only with it; leave the trigger out for a manual run",
+        "spec.trigger.changeID",
+        bad=(
+            run(configRef={"name": "c"}, trigger={"kind": "Change"}),
+            run(configRef={"name": "c"}, trigger={"changeID": CHANGE_ID}),
+        ),
+        good=(change_run(),),
+    ),
+    Example(
+        "during, part and covers go with the kind Change only: leave them out",
+        "spec.trigger.during",
+        bad=(
+            run(configRef={"name": "c"}, trigger={"during": "Started"}),
+            run(configRef={"name": "c"}, trigger={"part": 1}),
+            run(configRef={"name": "c"}, trigger={"covers": [COVERED]}),
+        ),
+        good=(
+            change_run(during="Progressing", part=1, covers=[COVERED]),
+            run(configRef={"name": "c"}, trigger={"covers": []}),
+        ),
+    ),
+    Example(
+        "set exactly one of rollout, node, object and announced; a trigger of its own for each",
+        "spec.triggers[0]",
+        bad=(triggered(), triggered(rollout={}, node={})),
+        good=(
+            triggered(rollout={}),
+            triggered(node={}),
+            triggered(object={"kinds": ["CustomResourceDefinition"]}),
+            triggered(announced={}),
+            config(mode="OnDemand", schedule=None, triggers=[{"announced": {"gates": ["prod"]}}]),
+        ),
+    ),
+    Example(
+        "pinToNodes probes node by node while the rollout goes on: leave during out, or write another trigger for it",
+        "spec.triggers[0].rollout.during",
+        bad=(triggered(rollout={"pinToNodes": True, "during": ["Finished"]}),),
+        good=(
+            triggered(rollout={"pinToNodes": True, "kinds": ["DaemonSet", "Rollout.argoproj.io"]}),
+            triggered(rollout={"pinToNodes": True, "during": []}),
+            triggered(rollout={"during": ["Started", "Progressing", "Finished"], "namespaceSelector": {}}),
+        ),
+    ),
+    Example(
+        "ConfigMaps and Secrets are chosen by their labels, since a cluster has so many: add a selector",
+        "spec.triggers[0].object.selector",
+        bad=(
+            triggered(object={"kinds": ["ConfigMap"]}),
+            triggered(object={"kinds": ["CustomResourceDefinition", "Secret"], "selector": {}}),
+            triggered(object={"kinds": ["ConfigMap"], "selector": {"matchLabels": {}, "matchExpressions": []}}),
+        ),
+        good=(
+            triggered(object={"kinds": ["ConfigMap"], "selector": {"matchLabels": {"app": "a"}}}),
+            triggered(
+                object={"kinds": ["Secret"], "selector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}
+            ),
+            triggered(object={"kinds": ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"]}),
+        ),
+    ),
+    Example(
+        "must be at least 1s and at most 1m",
+        "spec.triggers[0].node.quiet",
+        bad=(triggered(node={"quiet": "0s"}), triggered(node={"quiet": "61s"})),
+        good=(
+            triggered(node={"quiet": "1s", "on": ["Kubelet", "Added"], "pinToNodes": True}),
+            triggered(rollout={"quiet": "1m"}),
+        ),
+    ),
+    Example(
+        "must be at least 1m and at most 24h",
+        "spec.triggers[0].rollout.timeout",
+        bad=(triggered(rollout={"timeout": "59s"}), triggered(rollout={"timeout": "2d"})),
+        good=(triggered(rollout={"timeout": "1m"}), triggered(rollout={"timeout": "1d"})),
+    ),
+    Example(
+        "a resident prober probes all the time and has no runs: leave spec.triggers out, or set mode to Periodic or "
+        "OnDemand",
+        "spec.triggers",
+        bad=(config(mode="Resident", schedule=None, resident={"interval": "1s"}, triggers=[{"node": {}}]),),
+        good=(config(mode="Resident", schedule=None, resident={"interval": "1s"}, triggers=[]),),
+    ),
+    Example(
+        "count is of all objects, those that are listed among them",
+        "spec.count",
+        bad=(change(objects=[changed("a"), changed("b")], count=1),),
+        good=(
+            change(),
+            change(objects=[changed("a"), changed("b")], count=3, others="AAAA", gates=["prod"]),
+            change(
+                probes=[{"namespace": "probes", "name": "cart", "during": ["Finished"], "pinToNodes": True}], leftOut=1
             ),
         ),
     ),
@@ -458,6 +574,8 @@ EXAMPLES = (
     ),
 )
 
+RECORD = "the spec of a Change never changes: it is the operator's record of what happened"
+"""As IMMUTABLE below, of a Change."""
 IMMUTABLE = "the spec of a ProbeRun never changes: create another ProbeRun instead"
 FINAL = "a ProbeRun with a verdict is a record and never changes: create another ProbeRun instead"
 """The one rule that compares with what was before, and so has no check without an API server."""

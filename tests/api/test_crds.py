@@ -8,12 +8,26 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kubeprobe.api import KINDS, ProbeConfig, ProbeResult, ProbeRun, ProbeTemplate
+from kubeprobe.api import KINDS, Change, ProbeConfig, ProbeResult, ProbeRun, ProbeTemplate
 from kubeprobe.api.check import KINDS as BY_NAME
 from kubeprobe.api.check import check_object
 from kubeprobe.api.duration import FORM
 from tests.api.conftest import Server
-from tests.api.examples import EXAMPLES, FINAL, IMMUTABLE, TOGETHER, Body, Example, config, run, template
+from tests.api.examples import (
+    CHANGE_ID,
+    EXAMPLES,
+    FINAL,
+    IMMUTABLE,
+    RECORD,
+    TOGETHER,
+    Body,
+    Example,
+    change,
+    changed,
+    config,
+    run,
+    template,
+)
 
 BAD = [(example, body) for example in EXAMPLES for body in example.bad]
 GOOD = [body for example in EXAMPLES for body in example.good]
@@ -47,15 +61,15 @@ def test_the_rules_let_good_objects_pass(server: Server, body: Body) -> None:
 def test_the_spec_of_a_run_never_changes(server: Server) -> None:
     body = run("immutable", templateRef={"name": "t"}, params={"deep": {"a": 1}})
     assert server.create(body).status_code == 201
-    for change in (
+    for edit in (
         {"params": {"deep": {"a": 2}}},
         {"params": {"more": 1}},
         {"timeout": "5s"},
         {"trigger": {"kind": "Schedule", "slot": "2026-01-01T00:00:00Z"}},
         {"templateRef": None, "configRef": {"name": "c"}, "params": None},
     ):
-        answer = server.patch("ProbeRun", "immutable", {"spec": change})
-        assert answer.status_code == 422, change
+        answer = server.patch("ProbeRun", "immutable", {"spec": edit})
+        assert answer.status_code == 422, edit
         assert IMMUTABLE in answer.json()["message"]
     assert server.patch("ProbeRun", "immutable", {"metadata": {"labels": {"a": "b"}}}).status_code == 200
     assert server.patch("ProbeRun", "immutable", {"status": {"phase": "Running"}}, "/status").status_code == 200
@@ -68,6 +82,22 @@ def test_the_spec_of_a_run_never_changes(server: Server) -> None:
     lie = server.patch("ProbeRun", "immutable", {"status": {"verdict": "Passed"}}, "/status")
     assert lie.status_code == 422
     assert FINAL in lie.json()["message"]
+
+
+def test_the_spec_of_a_change_never_changes_and_its_status_does(server: Server) -> None:
+    assert server.create(change("immutable")).status_code == 201
+    for edit in ({"count": 7}, {"gates": ["prod"]}, {"objects": [changed("other")]}, {"last": "2026-01-02T00:00:00Z"}):
+        answer = server.patch("Change", "immutable", {"spec": edit})
+        assert (answer.status_code, RECORD in answer.json()["message"]) == (422, True), edit
+    status = {"phase": "Verifying", "timeline": [{"at": "2026-01-01T12:00:00.5Z", "reason": "Changed"}]}
+    written = server.patch("Change", "immutable", {"status": status}, "/status")
+    assert written.status_code == 200, written.text
+    assert Change.model_validate(written.json()).status.phase == "Verifying"
+    assert server.patch("Change", "immutable", {"status": {"phase": "Good"}}, "/status").status_code == 422
+
+
+def test_a_change_has_its_status_from_the_start(server: Server) -> None:
+    assert server.create(change("from-the-start")).json()["status"] == {"phase": "Settling"}
 
 
 @pytest.mark.parametrize("every", ["-5s", "5 parsecs", "60", ""])
@@ -125,7 +155,7 @@ def test_status_is_written_through_its_own_door_and_keeps_its_microseconds(serve
 
 
 @pytest.mark.parametrize(
-    "change",
+    "edit",
     [
         {"verdict": "Perhaps"},
         {"since": "yesterday"},
@@ -138,11 +168,11 @@ def test_status_is_written_through_its_own_door_and_keeps_its_microseconds(serve
         {"window": [{"period": "1h"}, {"period": "1h"}]},
     ],
 )
-def test_a_status_edited_by_hand_into_nonsense_is_refused(server: Server, change: Body) -> None:
-    name = f"edited-{next(iter(change))}"
+def test_a_status_edited_by_hand_into_nonsense_is_refused(server: Server, edit: Body) -> None:
+    name = f"edited-{next(iter(edit))}"
     body = {"apiVersion": "kubeprobe.io/v1alpha1", "kind": "ProbeResult", "metadata": {"name": name}}
     server.create(body)
-    assert server.patch("ProbeResult", name, {"status": change}, "/status").status_code == 422
+    assert server.patch("ProbeResult", name, {"status": edit}, "/status").status_code == 422
 
 
 @pytest.mark.parametrize(
@@ -152,6 +182,8 @@ def test_a_status_edited_by_hand_into_nonsense_is_refused(server: Server, change
         ("probeconfig.spec", ("templateRef", "-required-", "How many runs in a row turn the verdict")),
         ("probetemplate.spec.params", ("OpenAPI v3 schema of the parameters",)),
         ("proberun.status", ("stage", "Where the run stopped when its pod stayed silent")),
+        ("probeconfig.spec.triggers.rollout", ("pinToNodes", "new pods of these workloads became ready", "during")),
+        ("change.status", ("timeline", "What the ProbeConfigs say, those that failed first")),
         ("proberesult.status.window", ("successRatio", "Passed runs as a share of passed and failed ones")),
     ],
 )
@@ -165,6 +197,7 @@ COLUMNS = {
     "pcfg": "NAME MODE TEMPLATE SCHEDULE SUSPEND READY AGE",
     "pr": "NAME VERDICT PHASE CONFIG TRIGGER NODE DURATION MESSAGE AGE",
     "pres": "NAME VERDICT SINCE SEVERITY SUCCESS 1H MESSAGE",
+    "chg": "NAME PHASE WHAT BY PASSED FAILED PENDING MESSAGE AGE",
 }
 
 
@@ -175,6 +208,7 @@ def test_columns_by_short_name(server: Server, short: str, columns: str) -> None
         config("columns"),
         run("columns", configRef={"name": "c"}),
         {"apiVersion": "kubeprobe.io/v1alpha1", "kind": "ProbeResult", "metadata": {"name": "columns"}},
+        change("columns"),
     ):
         server.create(body)
     header, *_ = server.kubectl("get", short).splitlines()
@@ -206,10 +240,15 @@ def test_columns_show_either_schedule_the_ratio_of_the_hour_and_the_ready_condit
 
 
 def test_the_category_lists_all_kinds(server: Server) -> None:
-    for body in (template("category"), config("category"), run("category", configRef={"name": "c"})):
+    for body in (
+        template("category"),
+        config("category"),
+        run("category", configRef={"name": "c"}),
+        change("category"),
+    ):
         server.create(body)
     names = server.kubectl("get", "kubeprobe", "-A", "-o", "name").splitlines()
-    for kind in (ProbeTemplate, ProbeConfig, ProbeRun):
+    for kind in (ProbeTemplate, ProbeConfig, ProbeRun, Change):
         assert f"{kind.__name__.lower()}.kubeprobe.io/category" in names
 
 
@@ -257,6 +296,14 @@ REQUIREMENT = st.fixed_dictionaries(
     {"key": st.just("k"), "operator": one("In", "NotIn", "Exists", "DoesNotExist", "Near")},
     optional={"values": one([], ["v"], ["v", "w"])},
 )
+ROLLOUT = some(
+    kinds=one([], ["Deployment"], ["Rollout.argoproj.io"], ["deployment"], ["A."]),
+    during=one([], ["Started"], ["Finished", "Finished"]),
+    pinToNodes=st.booleans(),
+    quiet=DURATIONS,
+    timeout=DURATIONS,
+)
+LABELLED = {"matchLabels": {"a": "b"}}
 # One aspect at a time of an otherwise good object: one with many mistakes shows nothing about any of them.
 ASPECTS = st.one_of(
     st.builds(lambda part: config(schedule=part), some(every=DURATIONS, cron=st.just("* * * * *"), jitter=DURATIONS)),
@@ -295,6 +342,19 @@ ASPECTS = st.one_of(
         lambda part: run(configRef={"name": "c"}, trigger=part),
         some(kind=one("Schedule", "Manual", "Gate"), slot=one(SLOT, "today")),
     ),
+    st.builds(
+        lambda part: run(configRef={"name": "c"}, trigger=part),
+        some(kind=one("Manual", "Change"), changeID=one(CHANGE_ID, ""), during=one("Started", "Later"), part=WHOLE),
+    ),
+    st.builds(
+        lambda part: config(triggers=[part]),
+        some(rollout=ROLLOUT, node=some(on=one([], ["Kubelet"], ["Disk"])), announced=st.just({})),
+    ),
+    st.builds(
+        lambda part: config(triggers=[{"object": part}]),
+        some(kinds=one([], ["ConfigMap"], ["CustomResourceDefinition"], ["Pod"]), selector=one({}, LABELLED)),
+    ),
+    st.builds(lambda count: change(count=count, objects=[changed("a"), changed("b")]), one(0, 1, 2, 3)),
 )
 
 

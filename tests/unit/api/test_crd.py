@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from kubeprobe.api import CONFIGS, GROUP, KINDS, RESULTS, RUNS, TEMPLATES
+from kubeprobe.api import CHANGES, CONFIGS, GROUP, KINDS, RESULTS, RUNS, TEMPLATES
 from kubeprobe.api.crd import custom_resource_definition, object_schema
 from kubeprobe.cli.crds import crd_files
 
@@ -63,13 +63,14 @@ def test_names_scope_and_status(kind: Any) -> None:
     assert (names["kind"], names["listKind"]) == (kind.__name__, f"{kind.__name__}List")
     assert names["categories"] == ["kubeprobe"]
     assert version["subresources"] == {"status": {}}
-    assert crd["spec"]["scope"] == ("Cluster" if kind.__name__ == "ProbeTemplate" else "Namespaced")
+    assert crd["spec"]["scope"] == ("Cluster" if kind.__name__ in ("ProbeTemplate", "Change") else "Namespaced")
     assert all(column["jsonPath"].startswith(".") for column in version["additionalPrinterColumns"])
 
 
 def test_plurals_and_short_names() -> None:
-    assert (TEMPLATES, CONFIGS, RUNS, RESULTS) == ("probetemplates", "probeconfigs", "proberuns", "proberesults")
-    assert [kind.crd.short_names for kind in KINDS] == [("pt",), ("pcfg",), ("pr",), ("pres",)]
+    plurals = ("probetemplates", "probeconfigs", "proberuns", "proberesults", "changes")
+    assert plurals == (TEMPLATES, CONFIGS, RUNS, RESULTS, CHANGES)
+    assert [kind.crd.short_names for kind in KINDS] == [("pt",), ("pcfg",), ("pr",), ("pres",), ("chg",)]
 
 
 def test_conditions_are_keyed_by_type() -> None:

@@ -7,18 +7,24 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from tests.api.examples import config, run, template
+from tests.api.examples import CHANGE_ID, change, change_run, changed, config, run, template
 
 from kubeprobe.api import (
     KINDS,
+    Change,
+    ChangePhase,
+    ChangeSource,
+    ChangeType,
     Condition,
     DeliveryFailure,
+    During,
     Mode,
     Phase,
     ProbeConfig,
     ProbeResult,
     ProbeRun,
     ProbeRunStatus,
+    ProbeState,
     ProbeTemplate,
     Resources,
     Schedule,
@@ -61,7 +67,7 @@ def test_names_are_camel_case_on_the_wire_and_either_is_read() -> None:
 def test_times_are_utc_with_z_and_keep_their_microseconds() -> None:
     there = datetime(2026, 1, 1, 13, 0, tzinfo=timezone(timedelta(hours=1)))
     trigger = Trigger(kind=TriggerKind.SCHEDULE, slot=there)
-    assert wire(trigger) == {"kind": "Schedule", "slot": "2026-01-01T12:00:00Z"}
+    assert wire(trigger) == {"kind": "Schedule", "slot": "2026-01-01T12:00:00Z", "covers": []}
     assert trigger.slot == there
     assert Trigger.model_validate({"slot": "2026-01-01T12:00:00.123456Z"}).slot == NOON
 
@@ -100,6 +106,36 @@ def test_defaults_of_a_template() -> None:
 def test_a_new_run_is_pending_and_manual() -> None:
     one = ProbeRun.model_validate(run(configRef={"name": "c"}))
     assert (one.status.phase, one.status.verdict, one.spec.trigger.kind) == (Phase.PENDING, None, TriggerKind.MANUAL)
+
+
+def test_a_run_for_a_change_names_it_as_the_wire_does() -> None:
+    trigger = ProbeRun.model_validate(change_run(during="Finished", covers=[{"changeID": "c", "during": "Started"}]))
+    written = wire(trigger)["spec"]["trigger"]
+    assert (written["kind"], written["changeID"], written["during"]) == ("Change", CHANGE_ID, "Finished")
+    assert written["covers"] == [{"changeID": "c", "during": "Started", "part": 0}]
+    assert "changeId" not in written
+
+
+def test_defaults_of_triggers() -> None:
+    body = config(triggers=[{"rollout": {}}, {"node": {}}, {"announced": {}}])
+    rollout, node, announced = ProbeConfig.model_validate(body).spec.triggers
+    assert rollout.rollout is not None
+    assert rollout.rollout.kinds == ("Deployment", "StatefulSet", "DaemonSet")
+    assert (rollout.rollout.quiet.seconds, rollout.rollout.timeout.seconds) == (10, 1800)
+    assert (rollout.rollout.namespace_selector, rollout.rollout.during, rollout.rollout.pin_to_nodes) == (
+        None,
+        (),
+        False,
+    )
+    assert node.node is not None
+    assert [one.value for one in node.node.on] == ["Added", "Kubelet", "Kernel", "Runtime", "OSImage", "Cordon"]
+    assert announced.announced is not None
+    assert announced.announced.gates == ()
+
+
+def test_a_new_change_is_settling() -> None:
+    status = Change.model_validate(change()).status
+    assert (status.phase, status.finished_at, status.probes) == (ChangePhase.SETTLING, None, ())
 
 
 def test_a_result_without_status_knows_nothing_yet() -> None:
@@ -144,7 +180,13 @@ def test_what_is_no_amount(amount: object) -> None:
         Resources(limits={"memory": amount})
 
 
-@pytest.mark.parametrize("words", [Verdict, Phase, Mode, Severity, DeliveryFailure, TriggerKind, Source, Stage])
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(Verdict, Phase, Mode, Severity, DeliveryFailure, TriggerKind, Source, Stage),
+        *(During, ChangeSource, ChangeType, ChangePhase, ProbeState),
+    ],
+)
 def test_words_are_written_as_kubernetes_writes_them(words: Any) -> None:
     for one in words:
         assert one.value == "".join(part.capitalize() for part in one.name.split("_"))
@@ -162,6 +204,7 @@ def test_whole_objects_survive_the_wire(kind: Any) -> None:
         "ProbeConfig": config(podOverrides={"nodeSelector": {"a": "b"}}),
         "ProbeRun": run(configRef={"name": "c"}),
         "ProbeResult": {"metadata": {"name": "r"}, "status": {"since": "2026-01-01T12:00:00Z"}},
+        "Change": change(objects=[changed("a"), changed("b")], count=2),
     }[kind.__name__]
     model = kind.model_validate(one)
     assert kind.model_validate(wire(model)) == model

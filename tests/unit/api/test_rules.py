@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pytest
-from tests.api.examples import EXAMPLES, FINAL, IMMUTABLE, TOGETHER, Body, Example, run
+from tests.api.examples import EXAMPLES, FINAL, IMMUTABLE, RECORD, TOGETHER, Body, Example, run
 
 from kubeprobe.api import KINDS, Broken, Rule, broken_rules
 from kubeprobe.api.base import ApiModel
@@ -29,7 +29,7 @@ def declared(schema: Any) -> set[str]:
 
 def test_every_declared_rule_has_examples() -> None:
     messages = set().union(*(declared(object_schema(kind)) for kind in KINDS))
-    assert messages == {example.message for example in EXAMPLES} | {IMMUTABLE, FINAL, TOGETHER, FORM.message}
+    assert messages == {example.message for example in EXAMPLES} | {IMMUTABLE, RECORD, FINAL, TOGETHER, FORM.message}
 
 
 @pytest.mark.parametrize(("example", "body"), BAD)

@@ -1,6 +1,27 @@
 """The objects of the API group kubeprobe.io as pydantic models, and the CRD schemas generated from them. No I/O."""
 
 from kubeprobe.api.base import API_VERSION, GROUP, VERSION, ApiModel
+from kubeprobe.api.change import (
+    MOST_CONFIGS,
+    MOST_GATES,
+    MOST_LINES,
+    MOST_NAMED,
+    MOST_OBJECTS,
+    Change,
+    ChangedObject,
+    ChangeGateStatus,
+    ChangePhase,
+    ChangeProbe,
+    ChangeProbeStatus,
+    ChangeSource,
+    ChangeSpec,
+    ChangeStatus,
+    ChangeType,
+    NodeCounts,
+    ProbeCounts,
+    ProbeState,
+    TimelineEntry,
+)
 from kubeprobe.api.common import (
     Concurrency,
     Condition,
@@ -48,7 +69,8 @@ from kubeprobe.api.result import (
     WindowSummary,
 )
 from kubeprobe.api.rules import Broken, Rule, broken_rules
-from kubeprobe.api.run import Missed, ProbeRun, ProbeRunSpec, ProbeRunStatus, RunStep, StepSeconds, Trigger
+from kubeprobe.api.run import ProbeRun, ProbeRunSpec, ProbeRunStatus, RunStep, StepSeconds
+from kubeprobe.api.run_trigger import Covered, Missed, Trigger
 from kubeprobe.api.schedule import Adaptive, MaintenanceWindow, Retries, Schedule
 from kubeprobe.api.targets import (
     CountedSweep,
@@ -61,42 +83,73 @@ from kubeprobe.api.targets import (
     Targets,
 )
 from kubeprobe.api.template import ProbeTemplate, ProbeTemplateSpec, ProbeTemplateStatus
+from kubeprobe.api.triggers import (
+    AnnouncedTrigger,
+    ChangeTrigger,
+    During,
+    NodeFact,
+    NodeTrigger,
+    ObjectKind,
+    ObjectTrigger,
+    RolloutTrigger,
+)
 from kubeprobe.api.volumes import Volume, VolumeMount
 
-KINDS: tuple[type[ProbeTemplate | ProbeConfig | ProbeRun | ProbeResult], ...] = (
+KINDS: tuple[type[ProbeTemplate | ProbeConfig | ProbeRun | ProbeResult | Change], ...] = (
     ProbeTemplate,
     ProbeConfig,
     ProbeRun,
     ProbeResult,
+    Change,
 )
 """All kinds of the group."""
-TEMPLATES, CONFIGS, RUNS, RESULTS = (kind.crd.plural for kind in KINDS)
+TEMPLATES, CONFIGS, RUNS, RESULTS, CHANGES = (kind.crd.plural for kind in KINDS)
 """The kinds' plurals."""
 
 __all__ = [
     "API_VERSION",
+    "CHANGES",
     "CONFIGS",
     "EVERY_NAMESPACE",
     "GROUP",
     "KINDS",
+    "MOST_CONFIGS",
+    "MOST_GATES",
+    "MOST_LINES",
+    "MOST_NAMED",
+    "MOST_OBJECTS",
     "MOST_TARGETS",
     "RESULTS",
     "RUNS",
     "TEMPLATES",
     "VERSION",
     "Adaptive",
+    "AnnouncedTrigger",
     "ApiModel",
     "Broken",
+    "Change",
+    "ChangeGateStatus",
+    "ChangePhase",
+    "ChangeProbe",
+    "ChangeProbeStatus",
+    "ChangeSource",
+    "ChangeSpec",
+    "ChangeStatus",
+    "ChangeTrigger",
+    "ChangeType",
+    "ChangedObject",
     "Column",
     "Concurrency",
     "Condition",
     "Consecutive",
     "CountedSweep",
+    "Covered",
     "Crd",
     "DeliveryFailure",
     "Discover",
     "DiscoverKind",
     "Duration",
+    "During",
     "EachNode",
     "EnvSource",
     "EnvVar",
@@ -113,9 +166,14 @@ __all__ = [
     "MissedReason",
     "MissedSlots",
     "Mode",
+    "NodeCounts",
+    "NodeFact",
     "NodeFailure",
+    "NodeTrigger",
+    "ObjectKind",
     "ObjectMeta",
     "ObjectRef",
+    "ObjectTrigger",
     "Outcome",
     "OwnerReference",
     "Phase",
@@ -123,11 +181,13 @@ __all__ = [
     "ProbeConfig",
     "ProbeConfigSpec",
     "ProbeConfigStatus",
+    "ProbeCounts",
     "ProbeResult",
     "ProbeResultStatus",
     "ProbeRun",
     "ProbeRunSpec",
     "ProbeRunStatus",
+    "ProbeState",
     "ProbeTemplate",
     "ProbeTemplateSpec",
     "ProbeTemplateStatus",
@@ -138,6 +198,7 @@ __all__ = [
     "ResultResident",
     "ResultTargets",
     "Retries",
+    "RolloutTrigger",
     "Rule",
     "RunStep",
     "RunTarget",
@@ -153,6 +214,7 @@ __all__ = [
     "StepSeconds",
     "Targets",
     "Thresholds",
+    "TimelineEntry",
     "Toleration",
     "Trigger",
     "TriggerKind",

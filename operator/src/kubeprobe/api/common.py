@@ -77,6 +77,7 @@ class TriggerKind(enum.StrEnum):
 
     SCHEDULE = "Schedule"
     MANUAL = "Manual"
+    CHANGE = "Change"
 
 
 class Source(enum.StrEnum):

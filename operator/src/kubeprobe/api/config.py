@@ -24,6 +24,7 @@ from kubeprobe.api.rules import Rule
 from kubeprobe.api.schedule import MaintenanceWindow, Retries, Schedule
 from kubeprobe.api.targets import Targets
 from kubeprobe.api.template import TIMEOUT_BOUNDS
+from kubeprobe.api.triggers import ChangeTrigger
 
 NAME_LENGTH = 52
 """A run is called like its config with a hyphen and ten digits more, and label values end at 63 characters."""
@@ -76,6 +77,13 @@ class ProbeConfigSpec(ApiModel):
             "on each node",
             field="targets",
         ),
+        Rule(
+            cel="self.mode != 'Resident' || !has(self.triggers) || self.triggers.size() == 0",
+            check=lambda self: self.mode is not Mode.RESIDENT or not self.triggers,
+            message="a resident prober probes all the time and has no runs: leave spec.triggers out, or set mode to "
+            "Periodic or OnDemand",
+            field="triggers",
+        ),
     )
 
     template_ref: ObjectRef = Field(description="The ProbeTemplate to run.")
@@ -87,14 +95,21 @@ class ProbeConfigSpec(ApiModel):
     mode: Mode = Field(
         Mode.PERIODIC,
         description="Periodic (the default): run on spec.schedule. Resident: a prober stays and probes all the time, "
-        "as spec.resident says. OnDemand: run only when somebody creates a ProbeRun, as 'kubeprobe run' does.",
+        "as spec.resident says. OnDemand: run only for spec.triggers, and when somebody creates a ProbeRun, as "
+        "'kubeprobe run' does.",
     )
     schedule: Schedule | None = Field(None, description="When runs are due; needed with mode Periodic, and only there.")
+    triggers: tuple[ChangeTrigger, ...] = Field(
+        (),
+        max_length=10,
+        description="What the config runs for besides, as soon as it changes: rollouts, nodes, objects, or changes "
+        "that somebody announced. None with mode Resident.",
+    )
     resident: Resident | None = Field(
         None,
         description="How a prober that stays does its work; needed with mode Resident, and only there. Of this spec's "
-        "other fields, schedule, targets, timeout, thresholds, retries, concurrency, deliveryFailure and history are "
-        "about runs, which such a config has none of.",
+        "other fields, schedule, triggers, targets, timeout, thresholds, retries, concurrency, deliveryFailure and "
+        "history are about runs, which such a config has none of.",
     )
     targets: Targets | None = Field(
         None, description="What the probe is repeated for, such as each node; a run is one pod anywhere if absent."
@@ -121,7 +136,8 @@ class ProbeConfigSpec(ApiModel):
     )
     suspend: bool = Field(
         False,
-        description="True: no runs are started by the schedule, no resident prober is kept, and the answer is Unknown.",
+        description="True: no runs are started by the schedule or by triggers, no resident prober is kept, and the "
+        "answer is Unknown.",
     )
     maintenance: tuple[MaintenanceWindow, ...] = Field(
         (), max_length=10, description="Stretches of time in which failures are expected and raise no alarm."

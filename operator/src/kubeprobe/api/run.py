@@ -10,12 +10,10 @@ from kubeprobe.api.base import API_VERSION, ApiModel, Time, described
 from kubeprobe.api.common import (
     Condition,
     DeliveryFailure,
-    MissedReason,
     ObjectRef,
     Phase,
     Source,
     Stage,
-    TriggerKind,
     Verdict,
 )
 from kubeprobe.api.duration import Duration
@@ -23,50 +21,13 @@ from kubeprobe.api.meta import ObjectMeta
 from kubeprobe.api.pod import PodOverrides
 from kubeprobe.api.resource import Column, Crd
 from kubeprobe.api.rules import Rule
+from kubeprobe.api.run_trigger import Trigger
 from kubeprobe.api.targets import RunTarget, RunTargets
 from kubeprobe.api.template import TIMEOUT_BOUNDS
 
 NAME_LENGTH = 63
 """A run's name is a label's value on its pod."""
 AD_HOC_FIELDS = frozenset({"params", "timeout", "pod_overrides", "delivery_failure"})
-
-
-class Missed(ApiModel):
-    """The slots before a run's own that had no run: they are recorded with the next one that has."""
-
-    count: int = Field(ge=1, description="How many slots had no run since the run before this one.")
-    since: Time = Field(description="The first of these slots.")
-    reason: MissedReason = Field(
-        description="Busy: the run before them was still going. Late: no operator was there to start them in time."
-    )
-
-
-class Trigger(ApiModel):
-    """What started the run."""
-
-    rules = (
-        Rule(
-            cel="(self.kind == 'Schedule') == has(self.slot)",
-            check=lambda self: (self.kind is TriggerKind.SCHEDULE) == (self.slot is not None),
-            message="a slot goes with the kind Schedule, and only with it; leave the trigger out for a manual run",
-            field="slot",
-        ),
-        Rule(
-            cel="self.kind == 'Schedule' || !(has(self.missed) || has(self.attempt))",
-            check=lambda self: self.kind is TriggerKind.SCHEDULE or (self.missed is None and self.attempt is None),
-            message="missed and attempt go with the kind Schedule only: leave them out",
-            field="missed",
-        ),
-    )
-
-    kind: TriggerKind = Field(
-        TriggerKind.MANUAL, description="Schedule: the operator, for a slot. Manual (the default): somebody asked."
-    )
-    slot: Time | None = Field(None, description="The time of the schedule that the run was due at; with Schedule only.")
-    attempt: int | None = Field(
-        None, ge=2, le=11, description="Which attempt at the slot this is, from the second one on; see spec.retries."
-    )
-    missed: Missed | None = Field(None, description="Slots before this one that had no run, if there were any.")
 
 
 class ProbeRunSpec(ApiModel):
@@ -122,13 +83,14 @@ class ProbeRunSpec(ApiModel):
         None,
         min_length=1,
         max_length=253,
-        description="The only node that the pod may run on: set where an earlier run could not start there.",
+        description="The only node that the pod may run on: set where an earlier run could not start there, and for "
+        "the node that a change came to.",
     )
     trigger: Trigger = Field(Trigger(), description="What started the run; a manual one by default.")
     target: RunTarget | None = Field(
         None,
         description="The nodes that the run covers, one pod on each, with configRef only: set on the waves of a sweep, "
-        "or by anybody who wants the config run on certain nodes now.",
+        "for the nodes that a change came to, or by anybody who wants the config run on certain nodes now.",
     )
 
 
