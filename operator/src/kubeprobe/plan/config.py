@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from kubeprobe.api import (
     Verdict,
     set_condition,
 )
+from kubeprobe.plan.demand import is_for_any
 from kubeprobe.plan.due import Clockwork, Due, due
 from kubeprobe.plan.pace import paced
 from kubeprobe.plan.resolve import Mistake, of_config
@@ -37,6 +38,8 @@ class ConfigSeen:
     runs: Sequence[ProbeRun]
     answer: ProbeResultStatus | None
     """What is known of the target: the ProbeResult, as written."""
+    changes: Collection[str] = ()
+    """The Changes that are not over: their runs tell what has had its run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +62,16 @@ def plan_config(seen: ConfigSeen, now: datetime) -> ConfigPlan:
     mistake = work if isinstance(work, Mistake) else None
     mine = [run for run in seen.runs if belongs(run, config)]
     runs = [run for run in mine if not is_wave(run)]
+    spent = [run for run in runs if not is_for_any(run, seen.changes)]
     cadence = None if mistake else followed(config)
     slots_since = _slots_since(config, cadence, now)
     what = _due(seen, runs, cadence, slots_since, now)
-    expires_at = _expires_at(config, runs, now)
+    expires_at = _expires_at(config, spent, now)
     return ConfigPlan(
         status=_status(config, mistake, slots_since, now),
         mistake=mistake,
         due=what,
-        surplus=(*surplus(config, runs, now), *spare_waves(mine)),
+        surplus=(*surplus(config, spent, now), *spare_waves(mine)),
         wake_at=min((time for time in (what.wake_at, expires_at) if time is not None), default=None),
     )
 

@@ -23,6 +23,7 @@ from kubeprobe.api import (
     ProbeRun,
     Source,
     Stage,
+    Trigger,
     TriggerKind,
     Verdict,
 )
@@ -117,15 +118,27 @@ def new_run(
 
 
 def counts(run: ProbeRun, config: ProbeConfig, runs: Sequence[ProbeRun], now: datetime) -> bool:
-    """Whether a completed run is its slot's last word: not one that is tried again."""
+    """Whether a completed run is the last word on what it is for: not one that is tried again."""
     trigger = run.spec.trigger
-    if trigger.slot is None or run.status.verdict is Verdict.PASSED:
+    if trigger.kind is TriggerKind.MANUAL or run.status.verdict is Verdict.PASSED:
         return True
-    if any(other.spec.trigger.slot == trigger.slot and _place(other) > _place(run) for other in runs):
+    if any(_is_later_attempt(other, run) for other in runs):
         return False
     if not may_again(run, config):
         return True
+    if trigger.slot is None:
+        return False
     return any(other.spec.trigger.slot > trigger.slot for other in _begun(runs, now) if other.spec.trigger.slot)
+
+
+def _is_later_attempt(other: ProbeRun, run: ProbeRun) -> bool:
+    """Whether a run is another attempt at the same as this one, and a later one."""
+    theirs, mine = other.spec.trigger, run.spec.trigger
+    return _aim(theirs) == _aim(mine) and (theirs.attempt or 1) > (mine.attempt or 1)
+
+
+def _aim(trigger: Trigger) -> tuple[object, ...]:
+    return (trigger.slot, trigger.change_id, trigger.during, trigger.part)
 
 
 def is_replaced(run: ProbeRun, config: ProbeConfig, runs: Sequence[ProbeRun], now: datetime) -> bool:
@@ -199,8 +212,8 @@ def _again(work: Clockwork, scheduled: Sequence[ProbeRun], slot: datetime, nothi
 
 
 def may_again(run: ProbeRun, config: ProbeConfig) -> bool:
-    """Whether a slot's attempt has another one after it, if it does not pass."""
-    if run.spec.trigger.slot is None:
+    """Whether a slot's attempt, or a change's, has another one after it, if it does not pass."""
+    if run.spec.trigger.kind is TriggerKind.MANUAL:
         return False
     return (run.spec.trigger.attempt or 1) <= config.spec.retries.limit
 
