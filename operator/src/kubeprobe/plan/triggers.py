@@ -151,17 +151,14 @@ def not_followed(config: ProbeConfig, followed: Collection[str]) -> Mistake | No
 
 
 def _concerns(trigger: ChangeTrigger, config: ProbeConfig, subject: Subject, namespaces: Namespaces) -> bool:
-    own = config.metadata.namespace
-    rollout, node, other, announced = trigger.rollout, trigger.node, trigger.object, trigger.announced
-    match subject.source:
-        case ChangeSource.ROLLOUT:
-            return rollout is not None and _rollout(rollout, own, subject, namespaces)
-        case ChangeSource.NODE:
-            return node is not None and _node(node, subject)
-        case ChangeSource.OBJECT:
-            return other is not None and _other(other, own, subject, namespaces)
-        case ChangeSource.ANNOUNCED:
-            return announced is not None and _announced(announced, subject)
+    own, source = config.metadata.namespace, subject.source
+    if source is ChangeSource.ROLLOUT:
+        return trigger.rollout is not None and _rollout(trigger.rollout, own, subject, namespaces)
+    if source is ChangeSource.NODE:
+        return trigger.node is not None and _node(trigger.node, subject)
+    if source is ChangeSource.OBJECT:
+        return trigger.object is not None and _object(trigger.object, own, subject, namespaces)
+    return trigger.announced is not None and _announced(trigger.announced, subject)
 
 
 def _rollout(trigger: RolloutTrigger, own: str, subject: Subject, namespaces: Namespaces) -> bool:
@@ -177,7 +174,7 @@ def _node(trigger: NodeTrigger, subject: Subject) -> bool:
     return not subject.parts or not set(subject.parts).isdisjoint(one.value for one in trigger.on)
 
 
-def _other(trigger: ObjectTrigger, own: str, subject: Subject, namespaces: Namespaces) -> bool:
+def _object(trigger: ObjectTrigger, own: str, subject: Subject, namespaces: Namespaces) -> bool:
     inside = not subject.namespace or _inside(trigger.namespace_selector, own, subject.namespace, namespaces)
     return subject.kind in trigger.kinds and inside and matches(trigger.selector, subject.labels)
 
