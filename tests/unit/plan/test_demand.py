@@ -123,7 +123,7 @@ STEPS: list[tuple[str, Demand, float, list[tuple[During, int]], datetime | None]
     ("its own timeout", demand(rollout(RolloutState.BY_HAND, "x"), timeout="1m"), 70, [(FINISHED, 0)], None),
     ("it was changed again", demand(AGAIN, rollout(RolloutState.GONE, "gone")), 10, [], None),
     ("some of it was changed again", demand(AGAIN, DONE), 10, [(FINISHED, 0)], None),
-    ("started", demand(GOING, during=["Started"]), 10, [(STARTED, 0)], UNTIL),
+    ("started", demand(GOING, during=["Started"]), 10, [(STARTED, 0)], None),
     (
         "started, and finished by now",
         demand(DONE, during=["Started", "Finished"]),
@@ -185,7 +185,12 @@ def test_a_later_part_is_for_the_earlier_ones() -> None:
 def test_what_was_in_place_and_probed_stays_so() -> None:
     """A pod that falls over after the rollout is not waited for: that is what the probe has to tell."""
     assert told(followed(demand(GOING), for_change(ended=20))) == ([], True, None)
-    assert told(followed(demand(GOING, during=["Started"]), for_change("Started", ended=20))) == ([], False, UNTIL)
+
+
+def test_what_runs_at_the_start_alone_waits_for_no_rollout() -> None:
+    one = demand(GOING, during=["Started"])
+    assert told(followed(one, for_change("Started"))) == ([], False, None)
+    assert told(followed(one, for_change("Started", ended=20))) == ([], True, None)
 
 
 # Runs on nodes

@@ -168,7 +168,7 @@ def _phase(
         return ChangePhase.INCONCLUSIVE, settling.reason, settling.message
     if counts[ProbeState.PASSED]:
         return ChangePhase.PASSED, "ProbesPassed", f"{counts[ProbeState.PASSED]} of {len(probes)} probes passed"
-    return ChangePhase.INCONCLUSIVE, "NotProbed", "no probe ran because of it"
+    return ChangePhase.INCONCLUSIVE, "NotProbed", "no probe ran"
 
 
 def _words(probes: Sequence[ChangeProbeStatus], state: ProbeState, verb: str) -> str:

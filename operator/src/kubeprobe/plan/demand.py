@@ -76,6 +76,11 @@ class Demand:
         """Whether nothing of the change is left: it was changed again, put back, or deleted."""
         return bool(self.rollouts) and all(one.state in DROPPED for one in self.rollouts)
 
+    @property
+    def waits(self) -> bool:
+        """Whether there is more to come of it while something is rolled out."""
+        return self.probe.pin_to_nodes or any(one is not During.STARTED for one in self.probe.during)
+
     def settled(self, now: datetime) -> bool:
         """Whether no rollout is waited for."""
         return all(one.over for one in self.rollouts) or now >= self.until
@@ -224,13 +229,14 @@ def follow(demand: Demand, chains: Sequence[Chain], now: datetime) -> Followed:
     wanted, more_at = _steps(demand, settled=settled, now=now)
     steps = tuple(step for step in wanted if not any(one.serves(step) for one in mine))
     nodes = _nodes(demand, mine)
-    wakes = [one for one in (more_at, None if settled else demand.until) if one is not None]
+    waits = not settled and demand.waits
+    wakes = [one for one in (more_at, demand.until if waits else None) if one is not None]
     return Followed(
         demand=demand,
         chains=mine,
         steps=steps,
         nodes=nodes,
-        over=settled and not (steps or nodes or any(one.verdict is None for one in mine)),
+        over=not (waits or steps or nodes or any(one.verdict is None for one in mine)),
         wake_at=min(wakes, default=None),
     )
 
