@@ -296,3 +296,16 @@ def test_a_suspended_config_starts_nothing_and_misses_nothing() -> None:
     create = planned(resumed, [ended("a", at(1), slot=at(0))], seconds=1001).due.create
     assert create is not None
     assert "missed" not in create["spec"]["trigger"]
+
+
+def test_runs_of_changes_that_are_not_over_are_kept() -> None:
+    one = config(history={"passed": 0, "failed": 0, "ttl": "1m"})
+    aim = {"kind": "Change", "changeID": "chg-2", "covers": [{"changeID": "chg-1", "during": "Finished"}]}
+    runs = [run(f"f{number}", status=ended("x", at(number)).status, trigger=aim) for number in (1, 2)]
+    newest = ended("newest", at(3))
+    for changes in (("chg-1",), ("chg-2",), ("chg-1", "chg-3")):
+        plan = plan_config(ConfigSeen(one, template(), {}, [*runs, newest], None, changes), at(200))
+        assert plan.surplus == ()
+    plan = plan_config(ConfigSeen(one, template(), {}, [*runs, newest], None, ("chg-3",)), at(200))
+    assert names(plan.surplus) == ["f1", "f2"]
+    assert names(planned(one, [*runs, newest], seconds=200).surplus) == ["f1", "f2"]

@@ -76,7 +76,7 @@ def for_change(
 
 def on(*nodes: str, seconds: float = 10, ended: float | None = None, **more: Any) -> ProbeRun:
     where = {"node": nodes[0]} if len(nodes) == 1 else {"target": {"nodes": list(nodes)}}
-    return for_change("Progressing", seconds=seconds, ended=ended, where=where, **{"part": 0, **more})
+    return for_change(None, seconds=seconds, ended=ended, where=where, **{"part": 0, **more})
 
 
 def followed(one: Demand, *runs: ProbeRun, seconds: float = 10, config: Any = MAIN) -> Followed:

@@ -297,3 +297,34 @@ def test_other_runs_go_where_they_go(last: ProbeRun) -> None:
 
 def test_without_runs_no_node_is_suspect() -> None:
     assert suspect_node([]) is None
+
+
+# Runs for changes
+
+
+def for_change(number: int, verdict: str = "Failed", **more: Any) -> ProbeRun:
+    """An attempt at a run for a change, from the first on."""
+    trigger = {"kind": "Change", "changeID": "chg-1", "during": "Finished", **more}
+    attempt = {"attempt": number} if number > 1 else {}
+    made = run(f"main-f-{number}", trigger={**trigger, **attempt})
+    return made.model_copy(update={"status": ended("main", at(number), verdict).status})
+
+
+def test_a_run_for_a_change_counts_when_it_is_not_tried_again() -> None:
+    first, second, third = for_change(1), for_change(2), for_change(3)
+    assert counts(first, MAIN, [first], at(99))
+    assert counts(for_change(1, "Passed"), RETRIED, [], at(99))
+    assert not counts(first, RETRIED, [first, run("slot", slot=at(60))], at(99))
+    assert not counts(first, MAIN, [first, second], at(99))
+    assert not counts(second, RETRIED, [first, second], at(99))
+    assert counts(third, RETRIED, [first, second, third], at(99))
+    others = [for_change(2, changeID="chg-2"), for_change(2, during="Started"), for_change(2, part=1)]
+    assert counts(first, MAIN, [first, *others], at(99))
+
+
+def test_a_run_for_a_change_takes_no_slots_place() -> None:
+    going = run("main-f", trigger={"kind": "Change", "changeID": "chg-1"})
+    assert asked(runs=[going], seconds=60).create is not None
+    replacing = config(concurrency="Replace")
+    assert asked(replacing, [going], seconds=60).replaced == ()
+    assert not is_replaced(going, replacing, [run("a", slot=at(60))], at(61))

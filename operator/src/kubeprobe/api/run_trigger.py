@@ -85,7 +85,9 @@ class Trigger(ApiModel):
         description="Name of the Change that the run is for; with Change only.",
     )
     during: During | None = Field(
-        None, description="Which moment of the change it is for: Started, Progressing or Finished; with Change only."
+        None,
+        description="Which moment of the change it is for: Started, Progressing or Finished; with Change only, and "
+        "absent where it is for the nodes that the change came to.",
     )
     part: int | None = Field(
         None,

@@ -143,7 +143,7 @@ def _anywhere(config: ProbeConfig, own: Step, others: Sequence[Step]) -> dict[st
 def _on_nodes(config: ProbeConfig, followed: Followed) -> dict[str, Any]:
     change, nodes = followed.demand.name, cut(followed.nodes)[0]
     part = max(((one.trigger.part or 0) + 1 for one in followed.chains if one.nodes), default=0)
-    trigger = Trigger(kind=TriggerKind.CHANGE, change_id=change, during=During.PROGRESSING, part=part)
+    trigger = Trigger(kind=TriggerKind.CHANGE, change_id=change, part=part)
     target = RunTarget(nodes=nodes).model_dump(by_alias=True, exclude_defaults=True, mode="json")
     where: dict[str, Any] = {"target": target}
     if len(nodes) == 1 and config.spec.targets is None:
