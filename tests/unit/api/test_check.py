@@ -40,7 +40,8 @@ def test_ours(body: Body, expected: bool) -> None:
         (with_head(kind="ProbeConfg"), 'kind: kubeprobe.io has no kind "ProbeConfg"; did you mean ProbeConfig?'),
         (
             with_head(kind=None),
-            "kind: kubeprobe.io has no kind null; known here: ProbeConfig, ProbeResult, ProbeRun, ProbeTemplate",
+            ("kind: kubeprobe.io has no kind null; known here: Change, ProbeConfig, ProbeResult, ProbeRun, "
+            "ProbeTemplate"),
         ),
         (
             with_head(apiVersion="kubeprobe.io/v1"),
@@ -56,7 +57,7 @@ def test_ours(body: Body, expected: bool) -> None:
         ),
         (config(evry="5s"), ("spec.evry: there is no such field; known here: concurrency, deliveryFailure, history, "
          "maintenance, mode, params, podOverrides, resident, retries, schedule, severity, "
-         "suspend, targets, templateRef, thresholds, timeout")),
+         "suspend, targets, templateRef, thresholds, timeout, triggers")),
         (config(time_out="5s"), "spec.time_out: there is no such field; did you mean timeout?"),
         (
             config(schedule={"every": "5s", "TIMEZONE": "x"}),

@@ -8,7 +8,8 @@ from typing import Any
 from tests.unit.plan.builders import CREATED, at, config, meta
 
 from kubeprobe.api import Change, ChangeSource, ChangeType, ProbeConfig, ProbeRun
-from kubeprobe.plan.batch import Changed, Wait
+from kubeprobe.plan.batch import Wait
+from kubeprobe.plan.changed import Changed
 from kubeprobe.plan.fingerprint import ObjectKey, Tracked, read_tracked
 from kubeprobe.plan.rollout import Rollout, RolloutState, Workload, read_workload
 

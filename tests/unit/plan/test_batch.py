@@ -11,25 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.plan.builders import CREATED, at
-from tests.unit.plan.changes import CART, FIRST, SECOND, WAIT, change, changed, named, tracked
+from tests.unit.plan.changes import CART, WAIT, changed, tracked
 
-from kubeprobe.api import Change, ChangeProbe, ChangeSource, ChangeType
+from kubeprobe.api import Change, ChangeProbe, ChangeSource
 from kubeprobe.plan.batch import (
     ANNOUNCED_WAIT,
     LONGEST_SECONDS,
     MOST_TOGETHER,
     Batch,
     Wait,
-    announced,
-    announced_before,
     base_of,
     change_id,
-    compare,
-    missing,
     new_change,
     with_change,
     without,
 )
+from kubeprobe.plan.changed import compare
 from kubeprobe.plan.fingerprint import ObjectKey
 from kubeprobe.plan.known import told
 
@@ -54,42 +51,6 @@ def written(batch: Batch, *, newest: str = "", seconds: float = 10, **more: Any)
     given_: dict[str, Any] = {"probes": (), "left_out": 0, "gates": (), **more}
     manifest = new_change(batch, newest, now=at(seconds), **given_)
     return Change.model_validate(manifest)
-
-
-# What became of an object
-
-
-def test_what_is_as_it_was_told_is_no_change() -> None:
-    assert compare(ONE.fingerprint, ONE, ONE, CREATED) is None
-    assert compare(ONE.fingerprint, None, ONE, CREATED) is None
-
-
-def test_a_change_that_was_seen_says_what_and_by_whom() -> None:
-    entries = [{"manager": "helm", "time": "2026-03-01T12:00:30Z"}]
-    after = tracked("cart:2", managedFields=entries, annotations={"kubernetes.io/change-cause": "release 7"})
-    one = compare(ONE.fingerprint, ONE, after, at(40))
-    assert one is not None
-    assert (one.type, one.parts, one.details) == (ChangeType.MODIFIED, ("app",), "app: cart:1 → cart:2")
-    assert (one.by, one.at, one.cause, one.uid, one.base) == ("helm", at(30), "release 7", "uid-cart", ONE)
-    early = compare(ONE.fingerprint, ONE, after, at(20))
-    assert early is not None
-    assert early.at == at(20)
-
-
-def test_a_change_that_was_made_while_nobody_looked_says_that_it_was() -> None:
-    for before in (None, tracked("cart:0")):
-        one = compare(ONE.fingerprint, before, TWO, at(1))
-        assert one is not None
-        assert (one.type, one.parts, one.details, one.at, one.base) == (ChangeType.MODIFIED, (), "", at(1), None)
-
-
-def test_an_object_that_is_new_or_gone() -> None:
-    new = compare(None, None, ONE, at(1))
-    assert new is not None
-    assert (new.type, new.fingerprint) == (ChangeType.ADDED, ONE.fingerprint)
-    gone = missing(CART, ONE, at(1))
-    assert (gone.type, gone.fingerprint, gone.labels, gone.uid) == (ChangeType.DELETED, "", {"app": "cart"}, "uid-cart")
-    assert missing(CART, None, at(1)).labels == {}
 
 
 def test_an_object_that_changes_again_is_compared_with_what_it_was_before_the_batch() -> None:
@@ -216,31 +177,6 @@ def test_an_id_is_the_same_for_the_same_and_another_for_another() -> None:
     assert change_id("", "a", at(0)) == change_id("", "a", at(0))
     assert change_id("", "a", at(0)) != change_id("", "b", at(0))
     assert change_id("edited-by-hand", "a", at(0)).startswith("chg-")
-
-
-# Announcements
-
-
-def test_the_steps_of_one_release_are_one_change() -> None:
-    one = announced("prod", "shop", "cart", "m1", "flagger", "canary: 10 %", at(1))
-    assert (one.key, one.fingerprint, one.details, one.by) == (
-        ObjectKey("Announced", "shop", "cart"),
-        "m1",
-        "canary: 10 %",
-        "flagger",
-    )
-    assert announced("prod", "", "", "m1", "", "", at(1)).key.name == "prod"
-    where = ObjectKey("Announced", "shop", "cart")
-    source = ChangeSource.ANNOUNCED
-    first = change(FIRST, source=source, objects=[named(where, "m1")], gates=["prod"])
-    second = change(SECOND, source=source, objects=[named(key(1)), named(where, "m2")], gates=["prod", "other"])
-    rollout = change(SECOND, objects=[named(where, "m3")], gates=["prod"])
-    assert announced_before([], "prod", "shop", "cart") is None
-    assert announced_before([first, second, rollout], "prod", "shop", "cart") == "m2"
-    assert announced_before([second, first], "prod", "shop", "cart") == "m2"
-    assert announced_before([first, second], "other", "shop", "cart") == "m2"
-    assert announced_before([first], "other", "shop", "cart") is None
-    assert announced_before([first], "prod", "shop", "other") is None
 
 
 # A storm

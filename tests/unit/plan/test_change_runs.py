@@ -17,8 +17,9 @@ from tests.unit.plan.test_demand import AGAIN, DONE, GOING, demand, for_change, 
 from kubeprobe.api import ChangeProbe, During, ProbeConfig, ProbeRun
 from kubeprobe.api.check import check_object
 from kubeprobe.plan.batch import change_id
+from kubeprobe.plan.chain import Step, chains_of
 from kubeprobe.plan.change_runs import ChangeRuns, Skipped, plan_change_runs, run_name, skips
-from kubeprobe.plan.demand import Demand, Step, chains_of
+from kubeprobe.plan.demand import Demand
 from kubeprobe.plan.resolve import Mistake
 from kubeprobe.plan.rollout import RolloutState
 

@@ -74,3 +74,18 @@ def test_a_line_is_short() -> None:
     told = with_lines(ChangeStatus(probes=(said("a", ProbeState.FAILED, "x" * 999),)), ChangeStatus(), at(20), change())
     assert max(len(line.message) for line in told.timeline) <= 256
     assert line_of(said("a", ProbeState.PASSED)) == "probes/a (R)"
+
+
+def test_what_settles_what_gates_do_and_how_it_ends_is_told() -> None:
+    before = with_lines(ChangeStatus(), ChangeStatus(), at(10), change())
+    settled = {"type": "Settled", "status": "True", "reason": "RolledOut", "lastTransitionTime": at(20).isoformat()}
+    gates = [{"name": "prod", "phase": "Closed", "reason": "ProbeFailed", "since": at(19).isoformat()}]
+    ended = {"phase": "Failed", "message": "it broke", "conditions": [settled], "gates": gates}
+    new = ChangeStatus.model_validate({**before.model_dump(by_alias=True, mode="json"), **ended})
+    told = with_lines(new, before, at(20), change())
+    assert [(line.at, line.reason, line.message) for line in told.timeline[2:]] == [
+        (at(20), "RolledOut", ""),
+        (at(19), "GateClosed", "prod: ProbeFailed"),
+        (at(20), "ChangeFailed", "it broke"),
+    ]
+    assert with_lines(told, told, at(30), change()) == told

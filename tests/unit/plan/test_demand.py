@@ -23,18 +23,9 @@ from tests.unit.plan.changes import (
     workload,
 )
 
-from kubeprobe.api import ChangeProbe, ChangeSource, During, ProbeRun, Verdict
-from kubeprobe.plan.demand import (
-    Demand,
-    Followed,
-    Step,
-    attempt_of,
-    chains_of,
-    follow,
-    is_for_any,
-    nodes_of,
-    rollouts_of,
-)
+from kubeprobe.api import ChangeProbe, ChangeSource, During, ProbeRun
+from kubeprobe.plan.chain import Step, chains_of
+from kubeprobe.plan.demand import Demand, Followed, follow, rollouts_of
 from kubeprobe.plan.fingerprint import ObjectKey
 from kubeprobe.plan.known import packed
 from kubeprobe.plan.rollout import Rollout, RolloutState
@@ -166,22 +157,6 @@ def test_what_has_a_run_is_not_due_and_over_when_that_is_over() -> None:
     assert told(followed(one, run("by-hand"))) == ([(FINISHED, 0)], False, None)
 
 
-def test_a_run_of_another_change_may_be_for_this_one_too() -> None:
-    covering = for_change(name=SECOND, covers=[{"changeID": FIRST, "during": "Finished"}], ended=20)
-    assert told(followed(demand(DONE), covering)) == ([], True, None)
-    other = for_change(name=SECOND, covers=[{"changeID": FIRST, "during": "Started"}], ended=20)
-    assert told(followed(demand(DONE), other)) == ([(FINISHED, 0)], False, None)
-    assert is_for_any(covering, [FIRST])
-    assert is_for_any(covering, [SECOND])
-    assert not is_for_any(run("by-hand"), [FIRST])
-
-
-def test_a_later_part_is_for_the_earlier_ones() -> None:
-    one = demand(GOING, during=["Progressing"])
-    assert told(followed(one, for_change("Progressing", part=2, ended=50), seconds=45))[0] == []
-    assert told(followed(one, for_change("Progressing", ended=50), seconds=45))[0] == [(PROGRESSING, 2)]
-
-
 def test_what_was_in_place_and_probed_stays_so() -> None:
     """A pod that falls over after the rollout is not waited for: that is what the probe has to tell."""
     assert told(followed(demand(GOING), for_change(ended=20))) == ([], True, None)
@@ -236,37 +211,6 @@ def test_what_was_changed_again_is_not_followed_to_nodes() -> None:
     one = pinned(AGAIN, nodes={"a": at(12)})
     assert (followed(one, seconds=15).nodes, followed(one, seconds=15).over) == ((), True)
     assert not followed(one, on("a", seconds=13), seconds=15).over
-
-
-# Attempts
-
-
-RETRIED = triggered({"rollout": {}}, retries={"limit": 1})
-
-
-def test_a_run_that_did_not_pass_is_open_until_its_last_attempt() -> None:
-    one = demand(DONE)
-    first = for_change(ended=20, verdict="Failed")
-    assert followed(one, first).over
-    waiting = followed(one, first, config=RETRIED)
-    assert (waiting.over, waiting.steps, waiting.chains[0].again) == (False, (), True)
-    second = for_change(attempt=2, seconds=25)
-    going = followed(one, second, first, config=RETRIED)
-    assert (going.over, [attempt_of(one) for one in going.chains[0].runs]) == (False, [1, 2])
-    assert going.chains[0].going
-    for verdict in Verdict:
-        ended = for_change(attempt=2, seconds=25, ended=30, verdict=verdict.value)
-        found = followed(one, first, ended, config=RETRIED)
-        assert (found.over, found.chains[0].verdict) == (True, verdict)
-    assert followed(one, for_change(ended=20), config=RETRIED).over
-
-
-def test_chains_are_in_the_order_in_which_they_began() -> None:
-    runs = [for_change(seconds=30), on("a", seconds=20), for_change("Started", seconds=10), on("a", seconds=40, part=1)]
-    chains = chains_of(MAIN, [*runs, run("by-hand")])
-    assert [one.runs[0].metadata.creation_timestamp for one in chains] == [at(10), at(20), at(30), at(40)]
-    assert [one.nodes for one in chains] == [(), ("a",), (), ("a",)]
-    assert nodes_of(on("a", "b")) == ("a", "b")
 
 
 # The workloads behind it

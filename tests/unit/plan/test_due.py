@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.plan.builders import CREATED, at, config, ended, run
 
 from kubeprobe.api import Missed, MissedReason, ProbeConfig, ProbeRun
-from kubeprobe.plan.due import MOST_AT_ONCE, Clockwork, Due, counts, due, is_replaced, run_name, suspect_node
+from kubeprobe.plan.due import MOST_AT_ONCE, Clockwork, Due, counts, due, is_replaced, may_again, run_name, suspect_node
 from kubeprobe.plan.schedule import Rhythm
 
 MAIN = config()
@@ -320,6 +320,7 @@ def test_a_run_for_a_change_counts_when_it_is_not_tried_again() -> None:
     assert counts(third, RETRIED, [first, second, third], at(99))
     others = [for_change(2, changeID="chg-2"), for_change(2, during="Started"), for_change(2, part=1)]
     assert counts(first, MAIN, [first, *others], at(99))
+    assert [may_again(one, RETRIED) for one in (first, third, run("by-hand"))] == [True, False, False]
 
 
 def test_a_run_for_a_change_takes_no_slots_place() -> None:

@@ -9,7 +9,8 @@ from tests.unit.plan.builders import CREATED, at
 from tests.unit.plan.changes import CART, WAIT, changed, data_body, node_body, tracked, triggered
 
 from kubeprobe.api import ChangeProbe, ChangeSource, During, ProbeConfig
-from kubeprobe.plan.batch import Batch, Changed, Wait, with_change
+from kubeprobe.plan.batch import Batch, Wait, with_change
+from kubeprobe.plan.changed import Changed
 from kubeprobe.plan.fingerprint import ObjectKey, read_tracked
 from kubeprobe.plan.triggers import (
     bounded,

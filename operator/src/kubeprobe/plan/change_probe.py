@@ -9,8 +9,9 @@ from datetime import datetime
 
 from kubeprobe.api import ChangeProbe, ChangeProbeStatus, NodeCounts, ProbeState, Verdict
 from kubeprobe.plan import record
+from kubeprobe.plan.chain import Chain
 from kubeprobe.plan.change_runs import Skipped
-from kubeprobe.plan.demand import Chain, Followed
+from kubeprobe.plan.demand import Followed
 from probe_sdk.wire import cut as cut_to
 
 MESSAGE_BYTES = 256

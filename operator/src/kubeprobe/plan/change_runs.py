@@ -24,7 +24,8 @@ from kubeprobe.api import (
     TriggerKind,
 )
 from kubeprobe.plan.batch import PREFIX
-from kubeprobe.plan.demand import Chain, Demand, Followed, Step, attempt_of, chains_of, follow
+from kubeprobe.plan.chain import Chain, Step, attempt_of, chains_of
+from kubeprobe.plan.demand import Demand, Followed, follow
 from kubeprobe.plan.maintenance import maintenance
 from kubeprobe.plan.nodes import cut
 from kubeprobe.plan.resolve import Mistake

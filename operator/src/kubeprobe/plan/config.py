@@ -19,7 +19,7 @@ from kubeprobe.api import (
     Verdict,
     set_condition,
 )
-from kubeprobe.plan.demand import is_for_any
+from kubeprobe.plan.chain import is_for_any
 from kubeprobe.plan.due import Clockwork, Due, due
 from kubeprobe.plan.pace import paced
 from kubeprobe.plan.resolve import Mistake, of_config

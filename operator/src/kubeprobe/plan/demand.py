@@ -1,11 +1,8 @@
-"""What one change asks of one config, and how far the config is with it: from the change, the cluster and the runs.
-
-What a run is for stands in its spec, so whoever comes after a crash sees what has had its run.
-"""
+"""What one change asks of one config, and how far the config is with it: from the change, the cluster and the runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,15 +11,9 @@ from kubeprobe.api import (
     ChangeProbe,
     ChangeSource,
     During,
-    Phase,
-    ProbeConfig,
-    ProbeRun,
-    Trigger,
-    TriggerKind,
-    Verdict,
 )
 from kubeprobe.plan.batch import LONGEST_SECONDS
-from kubeprobe.plan.due import may_again
+from kubeprobe.plan.chain import Chain, Step
 from kubeprobe.plan.fingerprint import ObjectKey, Tracked
 from kubeprobe.plan.known import told
 from kubeprobe.plan.rollout import DROPPED, Rollout, RolloutState, Workload, progress
@@ -31,15 +22,6 @@ MOST_PROGRESSING = 10
 """Runs while a rollout goes on, each after twice as long as the one before."""
 MOST_PER_NODE = 2
 """Runs on one node for one change: a second one where more of what changed together came to the node later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One run that a change asks for, anywhere."""
-
-    change: str
-    during: During
-    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,57 +69,6 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
-    """A run with its attempts; the newest one counts."""
-
-    runs: tuple[ProbeRun, ...]
-    config: ProbeConfig
-
-    @property
-    def newest(self) -> ProbeRun:
-        """The newest attempt."""
-        return self.runs[-1]
-
-    @property
-    def trigger(self) -> Trigger:
-        """What it is for."""
-        return self.newest.spec.trigger
-
-    @property
-    def nodes(self) -> tuple[str, ...]:
-        """The nodes that it is pinned to; none where it runs anywhere."""
-        return nodes_of(self.newest)
-
-    @property
-    def going(self) -> bool:
-        """Whether it is under way."""
-        return self.newest.status.phase is not Phase.COMPLETED
-
-    @property
-    def again(self) -> bool:
-        """Whether it is to be tried again."""
-        passed = self.newest.status.verdict is Verdict.PASSED
-        return not self.going and not passed and may_again(self.newest, self.config)
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """What it came to; None while that is open."""
-        return None if self.going or self.again else self.newest.status.verdict
-
-    def is_for(self, change: str) -> bool:
-        """Whether it is for a change, perhaps among others."""
-        return is_for_any(self.newest, (change,))
-
-    def serves(self, step: Step) -> bool:
-        """Whether it is for a step, or for a later part of the same."""
-        own = (self.trigger.change_id, self.trigger.during, self.trigger.part or 0)
-        had = (own, *((one.change_id, one.during, one.part) for one in self.trigger.covers))
-        return not self.nodes and any(
-            (change, during) == (step.change, step.during) and part >= step.part for change, during, part in had
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Followed:
     """How far a config is with what one change asks of it."""
 
@@ -181,36 +112,6 @@ def rollouts_of(
 
 def _finished(key: ObjectKey) -> Rollout:
     return Rollout(key, RolloutState.FINISHED)
-
-
-def chains_of(config: ProbeConfig, runs: Iterable[ProbeRun]) -> tuple[Chain, ...]:
-    """A config's runs for changes, each with its attempts, in the order in which they began."""
-    found: dict[tuple[object, ...], list[ProbeRun]] = {}
-    for run in runs:
-        trigger = run.spec.trigger
-        if trigger.kind is TriggerKind.CHANGE:
-            place = (trigger.change_id, trigger.during, trigger.part, bool(nodes_of(run)))
-            found.setdefault(place, []).append(run)
-    chains = (Chain(tuple(sorted(attempts, key=attempt_of)), config) for attempts in found.values())
-    return tuple(sorted(chains, key=lambda one: (one.runs[0].metadata.creation_timestamp, one.runs[0].metadata.name)))
-
-
-def attempt_of(run: ProbeRun) -> int:
-    """Which attempt a run is, counted from 1."""
-    return run.spec.trigger.attempt or 1
-
-
-def nodes_of(run: ProbeRun) -> tuple[str, ...]:
-    """The nodes that a run is pinned to."""
-    if run.spec.target is not None:
-        return run.spec.target.nodes
-    return (run.spec.node,) if run.spec.node else ()
-
-
-def is_for_any(run: ProbeRun, changes: Iterable[str]) -> bool:
-    """Whether a run is for one of these changes: it is needed until they are over."""
-    trigger = run.spec.trigger
-    return not {trigger.change_id, *(one.change_id for one in trigger.covers)}.isdisjoint(changes)
 
 
 def follow(demand: Demand, chains: Sequence[Chain], now: datetime) -> Followed:

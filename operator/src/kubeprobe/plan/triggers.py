@@ -26,7 +26,8 @@ from kubeprobe.api import (
     RolloutTrigger,
     Severity,
 )
-from kubeprobe.plan.batch import Batch, Changed, Wait
+from kubeprobe.plan.batch import Batch, Wait
+from kubeprobe.plan.changed import Changed
 from kubeprobe.plan.fingerprint import Tracked, source_of
 from kubeprobe.plan.resolve import Mistake
 from kubeprobe.plan.selector import matches
