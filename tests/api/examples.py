@@ -238,17 +238,22 @@ EXAMPLES = (
         bad=(
             run(configRef={"name": "c"}, trigger={"kind": "Manual", "attempt": 2}),
             run(configRef={"name": "c"}, trigger={"attempt": 2}),
+            run(configRef={"name": "c"}, trigger={"kind": "Gate", "attempt": 2}),
         ),
         good=(change_run(attempt=2),),
     ),
     Example(
-        "a changeID goes with the kind Change, and only with it; leave the trigger out for a manual run",
+        "a changeID goes with the kind Change, which needs one, and with Gate; leave the trigger out for a manual run",
         "spec.trigger.changeID",
         bad=(
             run(configRef={"name": "c"}, trigger={"kind": "Change"}),
             run(configRef={"name": "c"}, trigger={"changeID": CHANGE_ID}),
         ),
-        good=(change_run(),),
+        good=(
+            change_run(),
+            run(configRef={"name": "c"}, trigger={"kind": "Gate"}),
+            run(configRef={"name": "c"}, trigger={"kind": "Gate", "changeID": CHANGE_ID}),
+        ),
     ),
     Example(
         "during, part and covers go with the kind Change only: leave them out",

@@ -6,8 +6,8 @@ from tests.unit.plan.builders import at, run
 from tests.unit.plan.changes import FIRST, SECOND, triggered
 from tests.unit.plan.test_demand import DONE, FINISHED, GOING, MAIN, PROGRESSING, demand, followed, for_change, on, told
 
-from kubeprobe.api import Verdict
-from kubeprobe.plan.chain import attempt_of, chains_of, is_for_any, nodes_of
+from kubeprobe.api import Phase, Verdict
+from kubeprobe.plan.chain import attempt_of, by_change, chains_of, is_for_any, nodes_of
 
 RETRIED = triggered({"rollout": {}}, retries={"limit": 1})
 
@@ -51,3 +51,20 @@ def test_a_later_part_is_for_the_earlier_ones() -> None:
     one = demand(GOING, during=["Progressing"])
     assert told(followed(one, for_change("Progressing", part=2, ended=50), seconds=45))[0] == []
     assert told(followed(one, for_change("Progressing", ended=50), seconds=45))[0] == [(PROGRESSING, 2)]
+
+
+def test_runs_are_found_by_each_change_that_they_are_for() -> None:
+    both = for_change(ended=20, covers=[{"changeID": SECOND, "during": "Finished"}])
+    alone = run("g1", trigger={"kind": "Gate"})
+    asked = run("g2", trigger={"kind": "Gate", "changeID": SECOND})
+    wave = run("w", target={"sweep": "x", "nodes": ["a"]}, trigger={"kind": "Change", "changeID": FIRST})
+    found = by_change(MAIN, [both, alone, asked, wave, run("by-hand"), run("slot", slot=at(0))])
+    assert found == {FIRST: (both,), SECOND: (asked, both), "": (alone,)}
+
+
+def test_of_attempts_the_newest_is_found_and_not_over_while_there_is_one_to_come() -> None:
+    first = for_change(ended=20, verdict="Failed")
+    (waiting,) = by_change(RETRIED, [first])[FIRST]
+    assert (waiting.metadata.name, waiting.status.phase) == (first.metadata.name, Phase.PENDING)
+    second = for_change(ended=30, attempt=2, seconds=25, verdict="Failed")
+    assert by_change(RETRIED, [first, second]) == {FIRST: (second,)}

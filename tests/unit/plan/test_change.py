@@ -11,11 +11,12 @@ from tests.unit.plan.test_demand import AGAIN, DONE, GOING, followed, for_change
 
 from kubeprobe.api import (
     Change,
-    ChangeGateStatus,
+    ChangeGateNote,
     ChangePhase,
     ChangeProbe,
     ChangeStatus,
     ProbeRun,
+    ProbeRunSpec,
     ProbeState,
 )
 from kubeprobe.plan.change import ChangePlan, ChangeSeen, is_over, plan_change, surplus_changes
@@ -39,7 +40,7 @@ def seen(
     *runs: ProbeRun,
     rollouts: tuple[Rollout, ...] = (DONE,),
     skipped: Skipped | None = None,
-    gates: tuple[ChangeGateStatus, ...] = (),
+    gates: tuple[ChangeGateNote, ...] = (),
     seconds: float = 10,
 ) -> ChangeSeen:
     """All its configs have the same runs."""
@@ -216,7 +217,7 @@ def test_a_rollout_that_goes_on_after_its_runs_keeps_it_open() -> None:
     told = status(planned(one, for_change("Started", ended=20), rollouts=(GOING,), seconds=20))
     assert (told.phase, told.reason, told.message) == (
         ChangePhase.VERIFYING,
-        "ProbesRunning",
+        "RollingOut",
         "what changed is being rolled out",
     )
     assert told.finished_at is None
@@ -253,8 +254,72 @@ def test_a_state_keeps_the_time_at_which_it_was_reached() -> None:
 # Gates
 
 
-def gate(phase: str, reason: str, seconds: float | None = None, name: str = "prod") -> ChangeGateStatus:
-    return ChangeGateStatus(name=name, phase=phase, reason=reason, since=at(seconds) if seconds is not None else None)
+def gate(
+    phase: str, reason: str, seconds: float | None = None, name: str = "prod", verdict: str = "Passed"
+) -> ChangeGateNote:
+    since = at(seconds).isoformat() if seconds is not None else None
+    told = {"name": name, "phase": phase, "reason": reason, "verdict": verdict, "since": since}
+    return ChangeGateNote.model_validate(told)
+
+
+def noted(
+    *gates: ChangeGateNote, rollouts: tuple[Rollout, ...] = (DONE,), asked_: tuple[ProbeRun, ...] = ()
+) -> ChangeStatus:
+    """The status of a Change that only gates verify."""
+    return status(plan_change(ChangeSeen(asked(gates=["prod"]), (), rollouts, gates, asked_), at(20)))
+
+
+IDLE, CLOSED = gate("Open", "Verifying", verdict="Pending"), gate("Closed", "ProbeFailed", verdict="Failed")
+UNSURE = gate("Open", "Inconclusive", name="other", verdict="Inconclusive")
+ROLLING = "what changed is being rolled out"
+UNKNOWN = ChangePhase.INCONCLUSIVE
+GATES: list[tuple[str, ChangeStatus, ChangePhase, str, str, bool]] = [
+    ("one does not know", noted(IDLE), ChangePhase.VERIFYING, "GatesVerifying", "waits for gate prod", False),
+    ("in the making", noted(IDLE, rollouts=(GOING,)), ChangePhase.SETTLING, "RollingOut", ROLLING, False),
+    ("one passed it", noted(gate("Open", "Verified")), ChangePhase.PASSED, "GatesPassed", "gate prod (Verified)", True),
+    ("one failed it", noted(CLOSED, UNSURE), ChangePhase.FAILED, "GatesFailed", "gate prod (ProbeFailed)", True),
+    ("one failed it early", noted(IDLE, CLOSED), ChangePhase.FAILED, "GatesFailed", "gate prod (ProbeFailed)", False),
+    ("one cannot tell", noted(UNSURE), UNKNOWN, "GatesInconclusive", "gate other (Inconclusive)", True),
+    (
+        "a reason that is missing",
+        noted(gate("Open", "")),
+        ChangePhase.PASSED,
+        "GatesPassed",
+        "gate prod (Passed)",
+        True,
+    ),
+    ("it is in nobody's scope any more", noted(), UNKNOWN, "NotProbed", "no probe ran", True),
+]
+
+
+@pytest.mark.parametrize(
+    ("told", "phase", "reason", "message", "over"), [row[1:] for row in GATES], ids=[row[0] for row in GATES]
+)
+def test_what_gates_say_is_said(told: ChangeStatus, phase: ChangePhase, reason: str, message: str, over: bool) -> None:
+    assert (told.phase, told.reason, told.message) == (phase, reason, message)
+    assert (told.finished_at is not None) is over
+
+
+def test_what_gates_asked_for_is_told_and_the_gates_say_what_it_means() -> None:
+    def one(name: str, seconds: float, **more: Any) -> ProbeRun:
+        made = for_change(None, seconds=seconds, where={"configRef": {"name": name}}, **more)
+        return made.model_copy(update={"metadata": made.metadata.model_copy(update={"name": f"{name}-{seconds}"})})
+
+    bare = one("a", 9, ended=10).model_copy(update={"spec": ProbeRunSpec()})
+    runs = (one("b", 16), one("a", 15, ended=18, verdict="Passed"), one("a", 11, ended=12, verdict="Failed"), bare)
+    told = noted(IDLE, asked_=runs)
+    assert [(each.name, each.state, each.runs, each.run) for each in told.probes] == [
+        ("b", ProbeState.PENDING, 1, "b-16"),
+        ("a", ProbeState.PASSED, 2, "a-15"),
+    ]
+    assert told.counts is not None
+    assert (told.counts.passed, told.counts.pending, told.phase) == (1, 1, ChangePhase.VERIFYING)
+    main = asked("main")
+    found = seen(main, for_change(ended=15), seconds=20)
+    own = status(
+        plan_change(ChangeSeen(main, found.probes, (DONE,), (), (one("main", 16, ended=17, verdict="Failed"),)), at(20))
+    )
+    assert [(each.name, each.state) for each in own.probes] == [("main", ProbeState.PASSED)]
 
 
 def test_what_gates_do_is_told_after_the_end_too() -> None:

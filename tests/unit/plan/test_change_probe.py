@@ -10,7 +10,7 @@ from tests.unit.plan.changes import over, probe, triggered
 from tests.unit.plan.test_demand import AGAIN, DONE, GOING, demand, followed, for_change, on, pinned
 
 from kubeprobe.api import ChangeProbe, ChangeProbeStatus, NodeCounts, ProbeRun, ProbeState
-from kubeprobe.plan.change_probe import ProbeSeen, has_more, probe_status
+from kubeprobe.plan.change_probe import ProbeSeen, asked_status, has_more, probe_status
 from kubeprobe.plan.change_runs import Skipped
 from kubeprobe.plan.demand import Demand
 
@@ -129,3 +129,12 @@ def test_nodes_are_counted_by_their_newest_run() -> None:
     going = on("e", seconds=26, part=3)
     assert said(pinned(GOING), several, again, unsure, going).nodes == NodeCounts(passed=2, failed=0, unknown=1)
     assert said(pinned(GOING), several).nodes == NodeCounts(passed=1, failed=1)
+
+
+def test_what_gates_asked_for_is_what_its_newest_run_says() -> None:
+    first = on("a", ended=15, verdict="Failed", seconds=11)
+    going, ended = for_change(seconds=20), for_change(seconds=20, ended=25, verdict="Unknown")
+    told = asked_status("probes", "main", [first, going], at(30))
+    assert (told.state, told.reason, told.runs, told.run) == (ProbeState.PENDING, "Running", 2, going.metadata.name)
+    assert asked_status("probes", "main", [first, ended], at(30)).state is ProbeState.UNKNOWN
+    assert asked_status("probes", "main", [first], at(30)).reason == "Failed"

@@ -18,7 +18,7 @@ from kubeprobe.api import ChangeProbe, During, ProbeConfig, ProbeRun
 from kubeprobe.api.check import check_object
 from kubeprobe.plan.batch import change_id
 from kubeprobe.plan.chain import Step, chains_of
-from kubeprobe.plan.change_runs import ChangeRuns, Skipped, plan_change_runs, run_name, skips
+from kubeprobe.plan.change_runs import ChangeRuns, Skipped, gate_run, plan_change_runs, run_name, skips
 from kubeprobe.plan.demand import Demand
 from kubeprobe.plan.resolve import Mistake
 from kubeprobe.plan.rollout import RolloutState
@@ -68,6 +68,8 @@ def test_one_run_at_a_time() -> None:
     assert planned(demand(DONE), demand(DONE, name=SECOND), runs=[going]).create is None
     other = for_change(name=THIRD, seconds=10)
     assert planned(demand(DONE), runs=[other]).create is None
+    for trigger_ in ({"kind": "Gate"}, {"kind": "Gate", "changeID": FIRST}):
+        assert planned(demand(DONE), runs=[run("asked", trigger=trigger_)]).create is None
     assert planned(demand(DONE), runs=[run("by-hand"), run("slot", slot=at(0))]).create is not None
 
 
@@ -258,13 +260,33 @@ def test_what_is_due_meanwhile_does_not_wait_for_a_next_attempt() -> None:
     assert trigger(over_long_ago)["changeID"] == SECOND
 
 
+# What gates ask for
+
+
+def test_a_run_that_gates_ask_for_is_the_same_for_all_that_ask_at_the_time() -> None:
+    one = gate_run(MAIN, FIRST, "", at(5))
+    assert one["spec"] == {"configRef": {"name": "main"}, "trigger": {"kind": "Gate", "changeID": FIRST}}
+    assert one["metadata"]["labels"]["kubeprobe.io/change"] == FIRST
+    assert one == gate_run(MAIN, FIRST, "", at(5.9))
+    alone, pinned_ = gate_run(MAIN, "", "", at(5)), gate_run(MAIN, "", "node-1", at(5))
+    assert alone["spec"]["trigger"] == {"kind": "Gate"}
+    assert "kubeprobe.io/change" not in alone["metadata"]["labels"]
+    assert pinned_["spec"]["node"] == "node-1"
+    sweeping = triggered(targets={"eachNode": {}})
+    assert gate_run(sweeping, "", "node-1", at(5))["spec"]["target"] == {"nodes": ["node-1"]}
+    others = [gate_run(MAIN, FIRST, "", at(6)), gate_run(MAIN, SECOND, "", at(5)), gate_run(MAIN, FIRST, "b", at(5))]
+    made = [one, alone, pinned_, *others]
+    assert len({each["metadata"]["name"] for each in made}) == len(made)
+    assert all(check_object(each).problems == () for each in made)
+
+
 # Names
 
 
 @pytest.mark.parametrize("name", ["a", "n" * 30, "n" * 52, "n" * 40 + "." * 3 + "n" * 9])
 def test_names_are_their_own_and_fit_into_a_label(name: str) -> None:
     ids = [change_id("", str(number), at(number)) for number in range(20)]
-    names = [run_name(name, one, what, attempt) for one in ids for what in ("f", "n12") for attempt in (1, 2)]
+    names = [run_name(name, one, what, attempt) for one in (*ids, "") for what in ("f", "n12") for attempt in (1, 2)]
     assert len(set(names)) == len(names)
     assert max(len(one) for one in names) <= 63
     assert all(".-" not in one for one in names)

@@ -135,7 +135,7 @@ def test_what_a_config_is_to_do() -> None:
     plain = probe_of({"rollout": ALL})
     assert (plain.namespace, plain.name) == ("probes", "main")
     assert (plain.during, plain.pin_to_nodes) == ((During.FINISHED,), False)
-    assert (plain.quiet.seconds, plain.timeout.seconds, plain.gate) == (10, 1800, "")
+    assert (plain.quiet.seconds, plain.timeout.seconds) == (10, 1800)
     pinned = probe_of({"rollout": {**ALL, "pinToNodes": True, "timeout": "1h"}})
     assert (pinned.during, pinned.pin_to_nodes, pinned.timeout.seconds) == ((), True, 3600)
     early = probe_of({"rollout": {**ALL, "during": ["Finished", "Started"]}})
@@ -173,21 +173,11 @@ def test_the_most_severe_configs_come_first_and_those_that_go_not_at_all() -> No
     assert [probe.name for probe in probes_of(configs, gathered(changed()), NAMESPACES)] == ["a", "b", "c"]
 
 
-def test_gates_ask_for_probes_besides_and_there_is_an_end() -> None:
-    mine = [ChangeProbe(namespace="probes", name=f"p{number}") for number in range(3)]
-    asked = [
-        ChangeProbe(namespace="probes", name="p1", gate="prod"),
-        ChangeProbe(namespace="probes", name="q", gate="prod"),
-    ]
-    found, left_out = bounded(mine, asked)
-    assert ([one.name for one in found], [one.gate for one in found], left_out) == (
-        ["p0", "p1", "p2", "q"],
-        ["", "", "", "prod"],
-        0,
-    )
+def test_a_change_names_so_many_configs_and_no_more() -> None:
     many = [ChangeProbe(namespace="probes", name=f"p{number}") for number in range(205)]
-    found, left_out = bounded(many, asked)
-    assert (len(found), found[-1].name, left_out) == (200, "p199", 6)
+    found, left_out = bounded(many)
+    assert (len(found), found[-1].name, left_out) == (200, "p199", 5)
+    assert bounded(many[:200]) == (tuple(many[:200]), 0)
 
 
 def test_kinds_are_followed_while_a_config_wants_them() -> None:

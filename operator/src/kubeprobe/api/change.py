@@ -99,9 +99,6 @@ class ChangeProbe(ApiModel):
     pin_to_nodes: bool = Field(False, description="Whether it runs on the nodes that the change came to.")
     quiet: Duration = Field(QUIET, description="How long it waits for more to change.")
     timeout: Duration = Field(Duration("30m"), description="How long it waits for rollouts.")
-    gate: str = Field(
-        "", max_length=253, description="The ChangeGate that asks for it; empty where its own triggers do."
-    )
 
 
 class ChangeSpec(ApiModel):
@@ -184,13 +181,16 @@ class ProbeCounts(ApiModel):
     skipped: int = Field(0, ge=0, description="Not run.")
 
 
-class ChangeGateStatus(ApiModel):
-    """What a gate does about the change."""
+class ChangeGateNote(ApiModel):
+    """What a gate says and does about the change."""
 
     name: str = Field(description="Name of the ChangeGate.")
-    phase: str = Field(description="Open or Closed.")
+    phase: Literal["Open", "Closed"] = Field(description="Whether it lets changes through: Open or Closed.")
     reason: str = Field("", description="Why, as one CamelCase word.")
-    since: Time | None = Field(None, description="Since when.")
+    verdict: Literal["Pending", "Passed", "Failed", "Inconclusive"] = Field(
+        "Pending", description="What it says about the change by its own probes: Pending while it does not know."
+    )
+    since: Time | None = Field(None, description="Since when it has been open or closed.")
 
 
 class TimelineEntry(ApiModel):
@@ -207,7 +207,7 @@ class ChangeStatus(ApiModel):
     phase: ChangePhase = Field(
         ChangePhase.SETTLING,
         description="Settling: it is still being rolled out, and no probe has run. Verifying: probes run. Passed, "
-        "Failed: what they came to. Inconclusive: they could not tell, or none ran.",
+        "Failed: what they, or the gates, came to. Inconclusive: they could not tell, or none ran.",
     )
     reason: str = Field("", description="Why, as one CamelCase word for programs, such as ProbesPassed.")
     message: str = Field("", description="Why, as a sentence for people, at most 1 KiB.")
@@ -215,11 +215,14 @@ class ChangeStatus(ApiModel):
     finished_at: Time | None = Field(
         None, description="When the last of its runs was over; absent while there are runs to come."
     )
-    counts: ProbeCounts | None = Field(None, description="How many of spec.probes are in which state.")
+    counts: ProbeCounts | None = Field(None, description="How many ProbeConfigs are in which state.")
     probes: tuple[ChangeProbeStatus, ...] = Field(
-        (), max_length=MOST_NAMED, description="What the ProbeConfigs say, those that failed first, at most 50."
+        (),
+        max_length=MOST_NAMED,
+        description="What the ProbeConfigs say, those that failed first, at most 50; those that gates asked are among "
+        "them.",
     )
-    gates: tuple[ChangeGateStatus, ...] = Field(
+    gates: tuple[ChangeGateNote, ...] = Field(
         (), max_length=MOST_GATES, **described("What the gates do about it.", list_type="map", list_map_keys=["name"])
     )
     timeline: tuple[TimelineEntry, ...] = Field(

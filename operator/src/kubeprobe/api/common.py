@@ -78,6 +78,7 @@ class TriggerKind(enum.StrEnum):
     SCHEDULE = "Schedule"
     MANUAL = "Manual"
     CHANGE = "Change"
+    GATE = "Gate"
 
 
 class Source(enum.StrEnum):

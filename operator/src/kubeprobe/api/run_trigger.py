@@ -9,6 +9,9 @@ from kubeprobe.api.common import MissedReason, TriggerKind
 from kubeprobe.api.rules import Rule
 from kubeprobe.api.triggers import During
 
+TRIED_AGAIN = frozenset({TriggerKind.SCHEDULE, TriggerKind.CHANGE})
+"""What runs that did not pass are tried again for; a gate asks again when it likes, and so does who asks by hand."""
+
 
 class Missed(ApiModel):
     """The slots before a run's own that had no run: they are recorded with the next one that has."""
@@ -46,14 +49,17 @@ class Trigger(ApiModel):
         ),
         Rule(
             cel="self.kind == 'Schedule' || self.kind == 'Change' || !has(self.attempt)",
-            check=lambda self: self.kind is not TriggerKind.MANUAL or self.attempt is None,
+            check=lambda self: self.kind in TRIED_AGAIN or self.attempt is None,
             message="attempt goes with the kinds Schedule and Change only: leave it out",
             field="attempt",
         ),
         Rule(
-            cel="(self.kind == 'Change') == has(self.changeID)",
-            check=lambda self: (self.kind is TriggerKind.CHANGE) == (self.change_id is not None),
-            message="a changeID goes with the kind Change, and only with it; leave the trigger out for a manual run",
+            cel="self.kind == 'Gate' || (self.kind == 'Change') == has(self.changeID)",
+            check=lambda self: (
+                self.kind is TriggerKind.GATE or (self.kind is TriggerKind.CHANGE) == (self.change_id is not None)
+            ),
+            message="a changeID goes with the kind Change, which needs one, and with Gate; leave the trigger out for a "
+            "manual run",
             field="changeID",
         ),
         Rule(
@@ -69,8 +75,8 @@ class Trigger(ApiModel):
 
     kind: TriggerKind = Field(
         TriggerKind.MANUAL,
-        description="Schedule: the operator, for a slot. Change: the operator, since something changed. Manual (the "
-        "default): somebody asked.",
+        description="Schedule: the operator, for a slot. Change: the operator, since something changed. Gate: the "
+        "operator, since a ChangeGate has to know. Manual (the default): somebody asked.",
     )
     slot: Time | None = Field(None, description="The time of the schedule that the run was due at; with Schedule only.")
     attempt: int | None = Field(
@@ -82,7 +88,7 @@ class Trigger(ApiModel):
         alias="changeID",
         min_length=1,
         max_length=63,
-        description="Name of the Change that the run is for; with Change only.",
+        description="Name of the Change that the run is for; with Change, and with Gate where it is for one.",
     )
     during: During | None = Field(
         None,

@@ -5,11 +5,13 @@ What a run is for stands in its spec, so whoever comes after a crash sees what h
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kubeprobe.api import During, Phase, ProbeConfig, ProbeRun, Trigger, TriggerKind, Verdict
+from kubeprobe.api import During, Phase, ProbeConfig, ProbeRun, ProbeRunStatus, Trigger, TriggerKind, Verdict
 from kubeprobe.plan.due import may_again
+from kubeprobe.plan.run import belongs
+from kubeprobe.plan.sweep import is_wave
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,23 @@ def chains_of(config: ProbeConfig, runs: Iterable[ProbeRun]) -> tuple[Chain, ...
     return tuple(sorted(chains, key=lambda one: (one.runs[0].metadata.creation_timestamp, one.runs[0].metadata.name)))
 
 
+def by_change(config: ProbeConfig, runs: Iterable[ProbeRun]) -> Mapping[str, tuple[ProbeRun, ...]]:
+    """A config's runs for changes and gates, by each change that they are for; those for none under the empty name.
+
+    Of a run that is tried again only the newest attempt is among them, and not over while another one is to come.
+    """
+    found: dict[str, list[ProbeRun]] = {}
+    mine = [run for run in runs if belongs(run, config) and not is_wave(run)]
+    for run in mine:
+        if run.spec.trigger.kind is TriggerKind.GATE:
+            found.setdefault(run.spec.trigger.change_id or "", []).append(run)
+    for chain in chains_of(config, mine):
+        newest = chain.newest.model_copy(update={"status": ProbeRunStatus()}) if chain.again else chain.newest
+        for change in changes_of(newest):
+            found.setdefault(change, []).append(newest)
+    return {change: tuple(group) for change, group in found.items()}
+
+
 def attempt_of(run: ProbeRun) -> int:
     """Which attempt a run is, counted from 1."""
     return run.spec.trigger.attempt or 1
@@ -98,5 +117,11 @@ def nodes_of(run: ProbeRun) -> tuple[str, ...]:
 
 def is_for_any(run: ProbeRun, changes: Iterable[str]) -> bool:
     """Whether a run is for one of these changes: it is needed until they are over."""
+    return not changes_of(run).isdisjoint(changes)
+
+
+def changes_of(run: ProbeRun) -> frozenset[str]:
+    """The changes that a run is for."""
     trigger = run.spec.trigger
-    return not {trigger.change_id, *(one.change_id for one in trigger.covers)}.isdisjoint(changes)
+    own = {trigger.change_id} if trigger.change_id else set()
+    return frozenset(own | {one.change_id for one in trigger.covers})

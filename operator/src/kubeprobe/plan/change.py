@@ -12,16 +12,17 @@ from kubeprobe.api import (
     MOST_GATES,
     MOST_NAMED,
     Change,
-    ChangeGateStatus,
+    ChangeGateNote,
     ChangePhase,
     ChangeProbeStatus,
     ChangeStatus,
     Condition,
     ProbeCounts,
+    ProbeRun,
     ProbeState,
     set_condition,
 )
-from kubeprobe.plan.change_probe import ProbeSeen, has_more, probe_status
+from kubeprobe.plan.change_probe import ProbeSeen, asked_status, has_more, probe_status
 from kubeprobe.plan.change_story import SETTLED, line_of, with_lines
 from kubeprobe.plan.outcome import cut
 from kubeprobe.plan.rollout import DROPPED, Rollout, RolloutState
@@ -45,8 +46,11 @@ class ChangeSeen:
     probes: Sequence[ProbeSeen]
     rollouts: Sequence[Rollout]
     """How far all of its objects are."""
-    gates: Sequence[ChangeGateStatus] = ()
-    """What the gates do that are about this Change, as they say themselves."""
+    gates: Sequence[ChangeGateNote] = ()
+    """What the gates say that it names: Pending of one that has not taken it up, nothing of one that is about another
+    change by now."""
+    asked: Sequence[ProbeRun] = ()
+    """The runs that gates asked for because of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +98,11 @@ def plan_change(seen: ChangeSeen, now: datetime) -> ChangePlan:
     settling = _settled_before(before) or _settling(seen.rollouts, over=now >= until)
     probes = [probe_status(one, now) for one in seen.probes]
     told = {(one.namespace, one.name): one for one in before.probes}
-    probes = [_since(one, told.get((one.namespace, one.name))) for one in probes]
-    counts = Counter(one.state for one in probes)
-    over = settling.over and not any(has_more(one) for one in seen.probes)
-    phase, reason, message = _phase(probes, counts, settling, over=over)
+    pending = any(has_more(one) for one in seen.probes) or any(one.verdict == "Pending" for one in seen.gates)
+    over = settling.over and not pending
+    phase, reason, message = _phase(probes, seen.gates, settling, over=over)
+    shown = [_since(one, told.get((one.namespace, one.name))) for one in (*probes, *_asked(seen, now))]
+    counts = Counter(one.state for one in shown)
     status = before.model_copy(
         update={
             "phase": phase,
@@ -106,7 +111,7 @@ def plan_change(seen: ChangeSeen, now: datetime) -> ChangePlan:
             "since": before.since if before.phase is phase and before.since else now,
             "finished_at": now if over else None,
             "counts": ProbeCounts(**{state.value.lower(): counts[state] for state in ProbeState}),
-            "probes": _named(probes),
+            "probes": _named(shown),
             "gates": gates,
             "observed_generation": change.metadata.generation,
             "conditions": _conditions(change, settling, phase, reason, message, now),
@@ -151,24 +156,63 @@ def _named(probes: Sequence[ChangeProbeStatus]) -> tuple[ChangeProbeStatus, ...]
     return tuple(sorted(probes, key=lambda one: (URGENCY.index(one.state), one.namespace, one.name))[:MOST_NAMED])
 
 
+def _asked(seen: ChangeSeen, now: datetime) -> tuple[ChangeProbeStatus, ...]:
+    """The configs that only gates asked to run; what they come to is the gates' to say."""
+    own = {(one.probe.namespace, one.probe.name) for one in seen.probes}
+    found: dict[tuple[str, str], list[ProbeRun]] = {}
+    for run in sorted(seen.asked, key=lambda one: one.metadata.creation_timestamp):
+        if run.spec.config_ref is not None:
+            found.setdefault((run.metadata.namespace, run.spec.config_ref.name), []).append(run)
+    return tuple(asked_status(*key, runs, now) for key, runs in found.items() if key not in own)
+
+
 def _phase(
-    probes: Sequence[ChangeProbeStatus], counts: Counter[ProbeState], settling: _Settling, *, over: bool
+    probes: Sequence[ChangeProbeStatus], gates: Sequence[ChangeGateNote], settling: _Settling, *, over: bool
 ) -> tuple[ChangePhase, str, str]:
     """The phase, and why: one probe that failed is enough, whatever is still to come."""
+    counts = Counter(one.state for one in probes)
+    verdicts = Counter(one.verdict for one in gates)
     if counts[ProbeState.FAILED]:
         return ChangePhase.FAILED, "ProbesFailed", _words(probes, ProbeState.FAILED, "failed")
+    if verdicts["Failed"]:
+        return ChangePhase.FAILED, "GatesFailed", _of([_gate(one) for one in gates if one.verdict == "Failed"])
     if not over:
-        if any(one.runs for one in probes):
-            words = f"{counts[ProbeState.PENDING]} of {len(probes)} probes have runs to come"
-            return ChangePhase.VERIFYING, "ProbesRunning", words if counts[ProbeState.PENDING] else settling.message
-        return ChangePhase.SETTLING, settling.reason if not settling.over else "Quiet", settling.message
+        return _going(probes, counts, gates, settling)
     if counts[ProbeState.UNKNOWN]:
         return ChangePhase.INCONCLUSIVE, "ProbesUnknown", _words(probes, ProbeState.UNKNOWN, "could not tell")
+    if verdicts["Inconclusive"]:
+        unsure = [_gate(one) for one in gates if one.verdict == "Inconclusive"]
+        return ChangePhase.INCONCLUSIVE, "GatesInconclusive", _of(unsure)
     if not settling.well:
         return ChangePhase.INCONCLUSIVE, settling.reason, settling.message
     if counts[ProbeState.PASSED]:
         return ChangePhase.PASSED, "ProbesPassed", f"{counts[ProbeState.PASSED]} of {len(probes)} probes passed"
+    if verdicts["Passed"]:
+        return ChangePhase.PASSED, "GatesPassed", _of([_gate(one) for one in gates])
     return ChangePhase.INCONCLUSIVE, "NotProbed", "no probe ran"
+
+
+def _going(
+    probes: Sequence[ChangeProbeStatus],
+    counts: Counter[ProbeState],
+    gates: Sequence[ChangeGateNote],
+    settling: _Settling,
+) -> tuple[ChangePhase, str, str]:
+    """The phase of what is not over, and what is waited for."""
+    if counts[ProbeState.PENDING] and any(one.runs for one in probes):
+        words = f"{counts[ProbeState.PENDING]} of {len(probes)} probes have runs to come"
+        return ChangePhase.VERIFYING, "ProbesRunning", words
+    if not settling.over:
+        phase = ChangePhase.VERIFYING if any(one.runs for one in probes) else ChangePhase.SETTLING
+        return phase, settling.reason, settling.message
+    if counts[ProbeState.PENDING]:
+        return ChangePhase.SETTLING, "Quiet", ""
+    waiting = [f"gate {one.name}" for one in gates if one.verdict == "Pending"]
+    return ChangePhase.VERIFYING, "GatesVerifying", f"waits for {_of(waiting)}"
+
+
+def _gate(one: ChangeGateNote) -> str:
+    return f"gate {one.name} ({one.reason or one.verdict})"
 
 
 def _words(probes: Sequence[ChangeProbeStatus], state: ProbeState, verb: str) -> str:
@@ -203,7 +247,7 @@ def _conditions(
     return conditions
 
 
-def _gates(before: ChangeStatus, told: Iterable[ChangeGateStatus]) -> tuple[ChangeGateStatus, ...]:
+def _gates(before: ChangeStatus, told: Iterable[ChangeGateNote]) -> tuple[ChangeGateNote, ...]:
     """What the gates do; of one that is about another change by now, what it did last."""
     found = {one.name: one for one in (*before.gates, *told)}
     return tuple(found.values())[:MOST_GATES]

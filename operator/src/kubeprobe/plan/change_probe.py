@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from kubeprobe.api import ChangeProbe, ChangeProbeStatus, NodeCounts, ProbeState, Verdict
+from kubeprobe.api import ChangeProbe, ChangeProbeStatus, NodeCounts, ProbeRun, ProbeState, Verdict
 from kubeprobe.plan import record
 from kubeprobe.plan.chain import Chain
 from kubeprobe.plan.change_runs import Skipped
@@ -51,6 +51,28 @@ def probe_status(seen: ProbeSeen, now: datetime) -> ChangeProbeStatus:
         runs=sum(len(one.runs) for one in chains),
         run=shown.newest.metadata.name if shown is not None else "",
         nodes=_node_counts(seen, chains) if seen.probe.pin_to_nodes else None,
+        since=now,
+    )
+
+
+def asked_status(namespace: str, name: str, runs: Sequence[ProbeRun], now: datetime) -> ChangeProbeStatus:
+    """What a config says that gates asked to run: what its newest run does, since gates ask until they know.
+
+    Args:
+        namespace: the config's.
+        name: the config's.
+        runs: its runs that they asked for, the oldest first.
+        now: the time.
+    """
+    newest = runs[-1].status
+    return ChangeProbeStatus(
+        namespace=namespace,
+        name=name,
+        state=ProbeState(newest.verdict.value) if newest.verdict is not None else ProbeState.PENDING,
+        reason=newest.reason if newest.verdict is not None else "Running",
+        message=cut_to(newest.message, MESSAGE_BYTES),
+        runs=len(runs),
+        run=runs[-1].metadata.name,
         since=now,
     )
 

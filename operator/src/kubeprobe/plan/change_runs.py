@@ -38,6 +38,7 @@ HASH_LENGTH = 8
 MOST_COVERED = 50
 LETTERS = {During.STARTED: "s", During.PROGRESSING: "p", During.FINISHED: "f"}
 ORDER = tuple(During)
+WAITED_FOR = frozenset({TriggerKind.CHANGE, TriggerKind.GATE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def plan_change_runs(
     chains = chains_of(config, mine)
     followed = tuple(follow(one, chains, now) for one in sorted(demands, key=lambda one: one.name))
     wake_at = _soonest(one.wake_at for one in followed)
-    if skipped is not None or any(one.going for one in chains) or _swept(config, mine):
+    if skipped is not None or _is_busy(config, mine):
         return ChangeRuns(followed, None, wake_at)
     again = _again(followed)
     if again is not None:
@@ -105,18 +106,41 @@ def skips(config: ProbeConfig | None, mistake: Mistake | None, now: datetime) ->
 
 
 def run_name(config: str, change: str, what: str, attempt: int = 1) -> str:
-    """The name of a run for a change: the same whoever computes it, and no longer than a label's value may be."""
+    """The name of a run for a change, or of a gate's for none: the same whoever computes it, and short as a label's is.
+
+    Args:
+        config: the config's name.
+        change: the Change's; empty for none.
+        what: which of its runs this is.
+        attempt: which attempt at it.
+    """
     tail = f"-{what}" if attempt == 1 else f"-{what}-{attempt}"
-    name = f"{config}-{change.removeprefix(PREFIX)}{tail}"
+    name = f"{config}-{change.removeprefix(PREFIX)}{tail}" if change else f"{config}{tail}"
     if len(name) <= NAME_LENGTH:
         return name
     tail = f"-{hashlib.sha256(f'{config}/{change}'.encode()).hexdigest()[:HASH_LENGTH]}{tail}"
     return config[: NAME_LENGTH - len(tail)].rstrip("-.") + tail
 
 
-def _swept(config: ProbeConfig, runs: Iterable[ProbeRun]) -> bool:
-    """Whether a sweep is under way, which no other one is to be beside."""
-    return config.spec.targets is not None and any(one.status.phase is not Phase.COMPLETED for one in runs)
+def gate_run(config: ProbeConfig, change: str, node: str, at: datetime) -> dict[str, Any]:
+    """The manifest of a run that gates ask for: the same for all of them that ask for it at the same time.
+
+    Args:
+        config: what is to run.
+        change: the Change that it is for; empty for none.
+        node: the node that it is to run on; empty for any.
+        at: when it was asked for.
+    """
+    where: dict[str, Any] = _on((node,), config) if node else {}
+    place = f"-{hashlib.sha256(node.encode()).hexdigest()[:HASH_LENGTH]}" if node else ""
+    name = run_name(config.metadata.name, change, f"g{int(at.timestamp()):x}{place}")
+    return _manifest(config, name, Trigger(kind=TriggerKind.GATE, change_id=change or None), where)
+
+
+def _is_busy(config: ProbeConfig, runs: Iterable[ProbeRun]) -> bool:
+    """Whether a run is under way that another one is not to be beside: one for a change or a gate, or any sweep."""
+    going = [one.spec.trigger.kind for one in runs if one.status.phase is not Phase.COMPLETED]
+    return bool(going) and (config.spec.targets is not None or not WAITED_FOR.isdisjoint(going))
 
 
 def _again(followed: Iterable[Followed]) -> Chain | None:
@@ -145,11 +169,14 @@ def _on_nodes(config: ProbeConfig, followed: Followed) -> dict[str, Any]:
     change, nodes = followed.demand.name, cut(followed.nodes)[0]
     part = max(((one.trigger.part or 0) + 1 for one in followed.chains if one.nodes), default=0)
     trigger = Trigger(kind=TriggerKind.CHANGE, change_id=change, part=part)
-    target = RunTarget(nodes=nodes).model_dump(by_alias=True, exclude_defaults=True, mode="json")
-    where: dict[str, Any] = {"target": target}
+    return _manifest(config, run_name(config.metadata.name, change, f"n{part}"), trigger, _on(nodes, config))
+
+
+def _on(nodes: tuple[str, ...], config: ProbeConfig) -> dict[str, Any]:
+    """What pins a run to nodes. One alone has a plain run, which tells more: its error in full, and its steps."""
     if len(nodes) == 1 and config.spec.targets is None:
-        where = {"node": nodes[0]}  # a run of its own tells more: its error in full, and its steps
-    return _manifest(config, run_name(config.metadata.name, change, f"n{part}"), trigger, where)
+        return {"node": nodes[0]}
+    return {"target": RunTarget(nodes=nodes).model_dump(by_alias=True, exclude_defaults=True, mode="json")}
 
 
 def _attempt(config: ProbeConfig, chain: Chain) -> dict[str, Any]:
@@ -167,7 +194,7 @@ def _what(trigger: Trigger) -> str:
 
 def _manifest(config: ProbeConfig, name: str, trigger: Trigger, where: Mapping[str, Any]) -> dict[str, Any]:
     belong = belonging(config, name)
-    belong["labels"][LABEL_CHANGE] = trigger.change_id
+    belong["labels"] |= {LABEL_CHANGE: trigger.change_id} if trigger.change_id else {}
     return {
         "apiVersion": API_VERSION,
         "kind": "ProbeRun",

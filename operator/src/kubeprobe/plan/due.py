@@ -27,6 +27,7 @@ from kubeprobe.api import (
     TriggerKind,
     Verdict,
 )
+from kubeprobe.api.run_trigger import TRIED_AGAIN
 from kubeprobe.plan.maintenance import Stretch, maintenance, pauses
 from kubeprobe.plan.run import belonging
 from kubeprobe.plan.schedule import Rhythm
@@ -120,7 +121,7 @@ def new_run(
 def counts(run: ProbeRun, config: ProbeConfig, runs: Sequence[ProbeRun], now: datetime) -> bool:
     """Whether a completed run is the last word on what it is for: not one that is tried again."""
     trigger = run.spec.trigger
-    if trigger.kind is TriggerKind.MANUAL or run.status.verdict is Verdict.PASSED:
+    if trigger.kind not in TRIED_AGAIN or run.status.verdict is Verdict.PASSED:
         return True
     if any(_is_later_attempt(other, run) for other in runs):
         return False
@@ -213,7 +214,7 @@ def _again(work: Clockwork, scheduled: Sequence[ProbeRun], slot: datetime, nothi
 
 def may_again(run: ProbeRun, config: ProbeConfig) -> bool:
     """Whether a slot's attempt, or a change's, has another one after it, if it does not pass."""
-    if run.spec.trigger.kind is TriggerKind.MANUAL:
+    if run.spec.trigger.kind not in TRIED_AGAIN:
         return False
     return (run.spec.trigger.attempt or 1) <= config.spec.retries.limit
 

@@ -108,18 +108,9 @@ def probes_of(
     return tuple(found)
 
 
-def bounded(probes: Iterable[ChangeProbe], asked: Iterable[ChangeProbe]) -> tuple[tuple[ChangeProbe, ...], int]:
-    """As many as a Change names, those with triggers before those that gates ask for, and how many are left out.
-
-    Args:
-        probes: those whose own triggers ask for it.
-        asked: those that gates ask for.
-    """
-    found = {(one.namespace, one.name): one for one in probes}
-    for one in asked:
-        found.setdefault((one.namespace, one.name), one)
-    every = tuple(found.values())
-    return every[:MOST_CONFIGS], max(len(every) - MOST_CONFIGS, 0)
+def bounded(probes: Sequence[ChangeProbe]) -> tuple[tuple[ChangeProbe, ...], int]:
+    """As many configs as a Change names, the most severe ones, and how many are left out."""
+    return tuple(probes[:MOST_CONFIGS]), max(len(probes) - MOST_CONFIGS, 0)
 
 
 def wanted_kinds(config: ProbeConfig) -> frozenset[str]:
