@@ -311,7 +311,7 @@ EXAMPLES = (
         "spec.triggers[0].node.quiet",
         bad=(triggered(node={"quiet": "0s"}), triggered(node={"quiet": "61s"})),
         good=(
-            triggered(node={"quiet": "1s", "on": ["Kubelet", "Added"], "pinToNodes": True}),
+            triggered(node={"quiet": "1s", "facts": ["Kubelet", "Added"], "pinToNodes": True}),
             triggered(rollout={"quiet": "1m"}),
         ),
     ),

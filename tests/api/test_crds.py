@@ -348,7 +348,7 @@ ASPECTS = st.one_of(
     ),
     st.builds(
         lambda part: config(triggers=[part]),
-        some(rollout=ROLLOUT, node=some(on=one([], ["Kubelet"], ["Disk"])), announced=st.just({})),
+        some(rollout=ROLLOUT, node=some(facts=one([], ["Kubelet"], ["Disk"])), announced=st.just({})),
     ),
     st.builds(
         lambda part: config(triggers=[{"object": part}]),

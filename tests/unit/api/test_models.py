@@ -128,7 +128,7 @@ def test_defaults_of_triggers() -> None:
         False,
     )
     assert node.node is not None
-    assert [one.value for one in node.node.on] == ["Added", "Kubelet", "Kernel", "Runtime", "OSImage", "Cordon"]
+    assert [one.value for one in node.node.facts] == ["Added", "Kubelet", "Kernel", "Runtime", "OSImage", "Cordon"]
     assert announced.announced is not None
     assert announced.announced.gates == ()
 

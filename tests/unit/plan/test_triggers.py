@@ -62,11 +62,11 @@ CASES: list[tuple[str, ChangeSource, dict[str, Any], Changed, bool]] = [
     ("a node that has a new kubelet", NODE, {"node": {}}, KUBELET, True),
     ("a node, by its labels", NODE, {"node": {"selector": {"matchLabels": {"zone": "a"}}}}, KUBELET, True),
     ("another node", NODE, {"node": {"selector": {"matchLabels": {"zone": "b"}}}}, KUBELET, False),
-    ("the fact that is asked for", NODE, {"node": {"on": ["Kernel", "Kubelet"]}}, KUBELET, True),
-    ("another fact", NODE, {"node": {"on": ["Cordon"]}}, KUBELET, False),
-    ("nobody knows which fact", NODE, {"node": {"on": ["Cordon"]}}, changed(NODE_1), True),
+    ("the fact that is asked for", NODE, {"node": {"facts": ["Kernel", "Kubelet"]}}, KUBELET, True),
+    ("another fact", NODE, {"node": {"facts": ["Cordon"]}}, KUBELET, False),
+    ("nobody knows which fact", NODE, {"node": {"facts": ["Cordon"]}}, changed(NODE_1), True),
     ("a new node", NODE, {"node": {}}, changed(NODE_1, type="Added"), True),
-    ("a new node that is not asked for", NODE, {"node": {"on": ["Cordon"]}}, changed(NODE_1, type="Added"), False),
+    ("a new node that is not asked for", NODE, {"node": {"facts": ["Cordon"]}}, changed(NODE_1, type="Added"), False),
     ("a node that is gone", NODE, {"node": {}}, changed(NODE_1, type="Deleted"), False),
     ("a node, for a trigger on rollouts", NODE, {"rollout": ALL}, KUBELET, False),
     ("a ConfigMap", OBJECT, {"object": {**ALL, "kinds": ["ConfigMap"], "selector": {}}}, changed(SETTINGS), True),
@@ -107,7 +107,7 @@ def gathered(*changes: Changed, source: ChangeSource = ROLLOUT) -> Batch:
 
 
 def test_whether_it_concerns_a_config_is_asked_again_without_what_is_decided() -> None:
-    one = triggered({"node": {"on": ["Cordon"]}}, {"rollout": ALL}, {"object": {**ALL, "kinds": ["ConfigMap"]}})
+    one = triggered({"node": {"facts": ["Cordon"]}}, {"rollout": ALL}, {"object": {**ALL, "kinds": ["ConfigMap"]}})
     for found, trigger in (
         (read_tracked("Node", node_body()), one.spec.triggers[0]),
         (tracked(), one.spec.triggers[1]),

@@ -111,7 +111,7 @@ class NodeTrigger(ApiModel):
     selector: LabelSelector = Field(
         LabelSelector(), description="The nodes, by their labels; an empty one, the default, selects all."
     )
-    on: tuple[NodeFact, ...] = Field(
+    facts: tuple[NodeFact, ...] = Field(
         tuple(NodeFact),
         min_length=1,
         max_length=6,

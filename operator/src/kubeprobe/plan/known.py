@@ -57,7 +57,7 @@ def told(change: Change, keys: Iterable[ObjectKey]) -> dict[ObjectKey, str]:
         change: the Change.
         keys: the objects that those could be which it does not name.
     """
-    found = {ObjectKey(one.kind, one.namespace, one.name): one.fingerprint for one in change.spec.objects}
+    found = {as_key(one): one.fingerprint for one in change.spec.objects}
     others = unpacked(change.spec.others)
     if others:
         found |= {key: others[mark] for key in keys if key not in found and (mark := key_mark(key)) in others}

@@ -162,8 +162,8 @@ def _node(trigger: NodeTrigger, subject: Subject) -> bool:
     if not matches(trigger.selector, subject.labels) or subject.type is ChangeType.DELETED:
         return False
     if subject.type is ChangeType.ADDED:
-        return NodeFact.ADDED in trigger.on
-    return not subject.parts or not set(subject.parts).isdisjoint(one.value for one in trigger.on)
+        return NodeFact.ADDED in trigger.facts
+    return not subject.parts or not set(subject.parts).isdisjoint(one.value for one in trigger.facts)
 
 
 def _object(trigger: ObjectTrigger, own: str, subject: Subject, namespaces: Namespaces) -> bool:
