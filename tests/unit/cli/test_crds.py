@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from kubeprobe.cli.main import app
 
-NAMES = {"probetemplates", "probeconfigs", "proberuns", "proberesults"}
+NAMES = {"probetemplates", "probeconfigs", "proberuns", "proberesults", "changegates"}
 
 
 def test_printed_as_one_stream() -> None:

@@ -23,6 +23,30 @@ from kubeprobe.api.common import (
 from kubeprobe.api.conditions import set_condition
 from kubeprobe.api.config import History, ProbeConfig, ProbeConfigSpec, ProbeConfigStatus, SlotsSince, Thresholds
 from kubeprobe.api.duration import Duration
+from kubeprobe.api.gate import (
+    BREAK_GLASS,
+    EXEMPT,
+    ChangeGate,
+    ChangeGateSpec,
+    Enforcement,
+    GateProbes,
+    GateScope,
+    Hold,
+    OnInconclusive,
+    Override,
+)
+from kubeprobe.api.gate_status import (
+    MOST_GOOD,
+    MOST_PROBES,
+    ChangeGateStatus,
+    GateChange,
+    GatePhase,
+    GateProbe,
+    GateReason,
+    GateVerdict,
+    GoodWorkload,
+    WorkloadKind,
+)
 from kubeprobe.api.meta import ObjectMeta, OwnerReference
 from kubeprobe.api.pod import EnvSource, EnvVar, KeyRef, PodOverrides, Resources, Toleration
 from kubeprobe.api.resident import (
@@ -63,22 +87,28 @@ from kubeprobe.api.targets import (
 from kubeprobe.api.template import ProbeTemplate, ProbeTemplateSpec, ProbeTemplateStatus
 from kubeprobe.api.volumes import Volume, VolumeMount
 
-KINDS: tuple[type[ProbeTemplate | ProbeConfig | ProbeRun | ProbeResult], ...] = (
+KINDS: tuple[type[ProbeTemplate | ProbeConfig | ProbeRun | ProbeResult | ChangeGate], ...] = (
     ProbeTemplate,
     ProbeConfig,
     ProbeRun,
     ProbeResult,
+    ChangeGate,
 )
 """All kinds of the group."""
-TEMPLATES, CONFIGS, RUNS, RESULTS = (kind.crd.plural for kind in KINDS)
+TEMPLATES, CONFIGS, RUNS, RESULTS, GATES = (kind.crd.plural for kind in KINDS)
 """The kinds' plurals."""
 
 __all__ = [
     "API_VERSION",
+    "BREAK_GLASS",
     "CONFIGS",
     "EVERY_NAMESPACE",
+    "EXEMPT",
+    "GATES",
     "GROUP",
     "KINDS",
+    "MOST_GOOD",
+    "MOST_PROBES",
     "MOST_TARGETS",
     "RESULTS",
     "RUNS",
@@ -87,6 +117,9 @@ __all__ = [
     "Adaptive",
     "ApiModel",
     "Broken",
+    "ChangeGate",
+    "ChangeGateSpec",
+    "ChangeGateStatus",
     "Column",
     "Concurrency",
     "Condition",
@@ -98,12 +131,22 @@ __all__ = [
     "DiscoverKind",
     "Duration",
     "EachNode",
+    "Enforcement",
     "EnvSource",
     "EnvVar",
     "FailWhen",
     "FailingResidentTarget",
     "FailingTarget",
+    "GateChange",
+    "GatePhase",
+    "GateProbe",
+    "GateProbes",
+    "GateReason",
+    "GateScope",
+    "GateVerdict",
+    "GoodWorkload",
     "History",
+    "Hold",
     "KeyRef",
     "LabelSelector",
     "LastRun",
@@ -116,7 +159,9 @@ __all__ = [
     "NodeFailure",
     "ObjectMeta",
     "ObjectRef",
+    "OnInconclusive",
     "Outcome",
+    "Override",
     "OwnerReference",
     "Phase",
     "PodOverrides",
@@ -160,6 +205,7 @@ __all__ = [
     "Volume",
     "VolumeMount",
     "WindowSummary",
+    "WorkloadKind",
     "broken_rules",
     "set_condition",
 ]

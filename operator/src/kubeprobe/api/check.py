@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from kubeprobe.api.base import API_VERSION, GROUP, ApiModel
 from kubeprobe.api.config import ProbeConfig
 from kubeprobe.api.crd import object_schema
+from kubeprobe.api.gate import ChangeGate
 from kubeprobe.api.meta import ObjectMeta
 from kubeprobe.api.result import ProbeResult
 from kubeprobe.api.rules import broken_rules
@@ -22,8 +23,10 @@ from kubeprobe.api.strict import Problem, strip, suggestion
 from kubeprobe.api.structural import Schema, structural
 from kubeprobe.api.template import ProbeTemplate
 
-Kind = ProbeTemplate | ProbeConfig | ProbeRun | ProbeResult
-KINDS: Mapping[str, type[Kind]] = {kind.__name__: kind for kind in (ProbeTemplate, ProbeConfig, ProbeRun, ProbeResult)}
+Kind = ProbeTemplate | ProbeConfig | ProbeRun | ProbeResult | ChangeGate
+KINDS: Mapping[str, type[Kind]] = {
+    kind.__name__: kind for kind in (ProbeTemplate, ProbeConfig, ProbeRun, ProbeResult, ChangeGate)
+}
 SERVER_FIELDS = ("generateName", "finalizers", "managedFields", "selfLink", "deletionGracePeriodSeconds")
 """Metadata that Kubernetes knows and kubeprobe has no use for."""
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
