@@ -240,7 +240,7 @@ def good_images(before: ChangeGateStatus, story: Story) -> None:
         assert story.status.verdict is GateVerdict.PASSED
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(EVENTS, min_size=20, max_size=40))
 def test_whatever_happens(events: list[Event]) -> None:
     story = Story(gate(timeout="2m"), {name: bound(of=CONFIGS[name]) for name in ("per", "ask", "res")})
