@@ -40,7 +40,8 @@ def test_ours(body: Body, expected: bool) -> None:
         (with_head(kind="ProbeConfg"), 'kind: kubeprobe.io has no kind "ProbeConfg"; did you mean ProbeConfig?'),
         (
             with_head(kind=None),
-            "kind: kubeprobe.io has no kind null; known here: ProbeConfig, ProbeResult, ProbeRun, ProbeTemplate",
+            "kind: kubeprobe.io has no kind null; known here: ChangeGate, ProbeConfig, ProbeResult, ProbeRun, "
+            "ProbeTemplate",
         ),
         (
             with_head(apiVersion="kubeprobe.io/v1"),
