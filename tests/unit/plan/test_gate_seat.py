@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.unit.plan.builders import run
 from tests.unit.plan.gates import CHANGE, at, change_run
 
-from kubeprobe.api import GateChange
-from kubeprobe.plan.gate_seat import Seat, end, seats
+from kubeprobe.api import GateChange, ProbeRun, Verdict
+from kubeprobe.plan.gate_seat import Look, Seat, seats
 
 WORDS = {"P": "Passed", "F": "Failed", "U": "Unknown", ".": None}
 THE_CHANGE = GateChange(id=CHANGE, since=at(10.7))
@@ -13,7 +15,8 @@ THE_CHANGE = GateChange(id=CHANGE, since=at(10.7))
 
 def seat(letters: str) -> Seat:
     """Runs that came to this, one after the other."""
-    return Seat("", tuple(change_run(WORDS[letter], created=10 * n) for n, letter in enumerate(letters)))
+    words = (WORDS[letter] for letter in letters)
+    return Seat("", tuple(Look(f"r{n}", at(n), at(n), Verdict(one) if one else None) for n, one in enumerate(words)))
 
 
 @pytest.mark.parametrize(
@@ -44,8 +47,8 @@ def test_what_the_runs_on_one_node_tell(
 def test_runs_are_told_apart_by_their_node_in_the_order_of_their_creation() -> None:
     late, early = change_run("Passed", created=30, node="n1"), change_run("Failed", created=20, node="n1")
     found = seats({CHANGE: [late, change_run("Passed"), early]}, THE_CHANGE, None)
-    assert [(one.node, len(one.runs)) for one in found] == [("", 1), ("n1", 2)]
-    assert found[1].runs == (early, late)
+    assert [(one.node, len(one.looks)) for one in found] == [("", 1), ("n1", 2)]
+    assert [look.run for look in found[1].looks] == ["main-20", "main-30"]
 
 
 def test_runs_of_other_changes_and_from_before_do_not_count() -> None:
@@ -65,6 +68,38 @@ def test_the_waves_of_a_sweep_are_told_by_the_sweep() -> None:
     assert seats({CHANGE: [wave]}, THE_CHANGE, None) == ()
 
 
-def test_when_a_run_was_over() -> None:
-    assert end(change_run("Passed", created=20)) == at(21)
-    assert end(change_run(created=20)) == at(20)
+def test_what_a_run_told() -> None:
+    (failed,), (going,) = (seats({CHANGE: [one]}, THE_CHANGE, None) for one in (change_run("Failed"), change_run()))
+    assert failed.looks == (Look("main-20", at(20), at(21), Verdict.FAILED, "CheckFailed", "broken"),)
+    assert going.looks == (Look("main-20", at(20), at(20)),)
+
+
+def pinned(phase: str, outcomes: str, **more: Any) -> ProbeRun:
+    """A run for a change on three nodes."""
+    reasons = [{"index": 1, "reason": "ExitCode", "message": "refused"}]
+    targets = {"outcomes": outcomes, "reports": "." * 12, "notPassed": reasons}
+    return run(
+        "main-n",
+        metadata={"creationTimestamp": at(20).isoformat()},
+        target={"nodes": ["n1", "n2", "n3"]},
+        status={"phase": phase, "targets": targets, **more},
+    )
+
+
+def test_a_run_on_several_nodes_tells_of_each() -> None:
+    verdicts = {"P": Verdict.PASSED, "F": Verdict.FAILED, ".": None}
+    found = seats({CHANGE: [pinned("Running", "PF.")]}, THE_CHANGE, {"n1", "n2", "n3"})
+    assert [(one.node, one.looks[0].verdict) for one in found] == [
+        ("n1", verdicts["P"]),
+        ("n2", verdicts["F"]),
+        ("n3", None),
+    ]
+    assert (found[1].looks[0].reason, found[1].looks[0].message) == ("ExitCode", "refused")
+    assert [one.node for one in seats({CHANGE: [pinned("Running", "PF.")]}, THE_CHANGE, {"n3"})] == ["n3"]
+
+
+def test_a_node_that_a_run_never_came_to_is_not_known() -> None:
+    over = pinned("Completed", "PF.", verdict="Failed", finishedAt=at(30).isoformat())
+    found = seats({CHANGE: [over]}, THE_CHANGE, None)
+    assert [one.looks[0].verdict for one in found] == [Verdict.PASSED, Verdict.FAILED, Verdict.UNKNOWN]
+    assert {one.looks[0].ended_at for one in found} == {at(30)}

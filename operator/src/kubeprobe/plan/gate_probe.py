@@ -18,7 +18,7 @@ from kubeprobe.api import (
     Verdict,
 )
 from kubeprobe.plan.gate_course import Course
-from kubeprobe.plan.gate_seat import Seat, end
+from kubeprobe.plan.gate_seat import Seat
 from kubeprobe.plan.standing import PENDING, STALE, SUSPENDED
 
 
@@ -41,7 +41,8 @@ class Bound:
     heard_at: datetime | None = None
     """When its prober was last heard, in mode Resident."""
     runs: Mapping[str, Sequence[ProbeRun]] = field(default_factory=dict)
-    """Its runs for changes, by the change's id; under the empty one those that gates asked for of their own accord."""
+    """Its runs for changes, by the change's id; under the empty one those that gates asked for of their own accord. A
+    run that is tried again is not over until its last attempt is, and only that is among them."""
     due: Collection[str] = ()
     """The changes that its own triggers have still to run it for, such as on nodes where a rollout goes on."""
 
@@ -158,12 +159,12 @@ def _failed(place: Seat, now_is: Stance, threshold: int) -> Trial | None:
         return None
     last = place.failures[-1]
     # Where no node is named, the config's other runs tell as much.
-    told_since = not place.node and now_is.told_at is not None and now_is.told_at > end(last)
+    told_since = not place.node and now_is.told_at is not None and now_is.told_at > last.ended_at
     if told_since and now_is.verdict is Verdict.PASSED and now_is.passes >= threshold:
         return None
     where = f" on node {place.node}" if place.node else ""
-    words = ": ".join(part for part in (f"run {last.metadata.name}{where}", last.status.message) if part)
-    return Trial(Evidence.FAILED, last.status.reason, words, end(place.failures[0]), by_run=True)
+    words = ": ".join(part for part in (f"run {last.run}{where}", last.message) if part)
+    return Trial(Evidence.FAILED, last.reason, words, place.failures[0].ended_at, by_run=True)
 
 
 def _idle(place: Seat) -> bool:

@@ -102,5 +102,4 @@ def _places(view: View, course: Course, threshold: int) -> Iterator[Seat]:
 
 def _had(place: Seat, began_at: datetime) -> bool:
     """Whether a run goes on there, or began in this round."""
-    begun = (run.metadata.creation_timestamp for run in place.runs)
-    return place.going or any(at >= began_at.replace(microsecond=0) for at in begun)
+    return place.going or any(look.began_at >= began_at.replace(microsecond=0) for look in place.looks)
