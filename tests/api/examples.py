@@ -22,6 +22,11 @@ def run(name: str = "example", **spec: Any) -> Body:
     return _object("ProbeRun", name, spec)
 
 
+def gate(name: str = "example", **spec: Any) -> Body:
+    whole = {"scope": {"namespaces": ["*"]}, "probes": {"namespaces": ["probes"]}, **spec}
+    return _object("ChangeGate", name, whole, namespace=None)
+
+
 def _object(kind: str, name: str, spec: Body, namespace: str | None = "default") -> Body:
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
@@ -565,6 +570,48 @@ EXAMPLES = (
         good=(toleration(key="k", effect="NoExecute", tolerationSeconds=5), toleration(key="k", effect="NoSchedule")),
     ),
     Example(
+        "longestQuiet must not be shorter than quiet",
+        "spec.longestQuiet",
+        bad=(gate(quiet="2m"), gate(longestQuiet="9999ms")),
+        good=(gate(), gate(quiet="60s"), gate(quiet="2m", longestQuiet="1h")),
+    ),
+    Example(
+        "'*' stands for all namespaces: leave the other names out, or leave it out",
+        "spec.scope.namespaces",
+        bad=(gate(scope={"namespaces": ["*", "shop"]}), gate(scope={"namespaces": ["shop", "*"]})),
+        good=(gate(scope={"namespaces": ["shop", "pay"]}),),
+    ),
+    Example(
+        "'*' stands for all namespaces: leave the other names out, or leave it out",
+        "spec.probes.namespaces",
+        bad=(gate(probes={"namespaces": ["*", "shop"]}),),
+        good=(gate(probes={"namespaces": ["*"]}),),
+    ),
+    Example(
+        "must be at least 10s and at most 30d",
+        "spec.freshness",
+        bad=(gate(freshness="9999ms"), gate(freshness="31d")),
+        good=(gate(freshness="10s"), gate(freshness="30d")),
+    ),
+    Example(
+        "must be at least 1s and at most 10m",
+        "spec.quiet",
+        bad=(gate(quiet="999ms"), gate(quiet="601s", longestQuiet="1h")),
+        good=(gate(quiet="1s"), gate(quiet="10m", longestQuiet="10m")),
+    ),
+    Example(
+        "must be at least 1s and at most 1h",
+        "spec.longestQuiet",
+        bad=(gate(longestQuiet="61m"),),
+        good=(gate(quiet="1s", longestQuiet="1s"), gate(longestQuiet="1h")),
+    ),
+    Example(
+        "must be at least 10s and at most 24h",
+        "spec.timeout",
+        bad=(gate(timeout="9s"), gate(timeout="25h")),
+        good=(gate(timeout="10s"), gate(timeout="24h")),
+    ),
+    Example(
         "values go with the operators In and NotIn, and only with them",
         "spec.allowedNamespaces.matchExpressions[0].values",
         bad=(
@@ -589,3 +636,8 @@ TOGETHER = (
     "writing this one's status"
 )
 """A rule of the status, which is not written with the object."""
+CLOSURE = (
+    "a closed gate has a closureID and an open one has none: set spec.override or spec.hold instead of writing the "
+    "status"
+)
+"""Likewise."""

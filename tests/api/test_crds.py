@@ -8,13 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kubeprobe.api import KINDS, Change, ProbeConfig, ProbeResult, ProbeRun, ProbeTemplate
+from kubeprobe.api import KINDS, Change, ChangeGate, ProbeConfig, ProbeResult, ProbeRun, ProbeTemplate
 from kubeprobe.api.check import KINDS as BY_NAME
 from kubeprobe.api.check import check_object
 from kubeprobe.api.duration import FORM
 from tests.api.conftest import Server
 from tests.api.examples import (
     CHANGE_ID,
+    CLOSURE,
     EXAMPLES,
     FINAL,
     IMMUTABLE,
@@ -25,6 +26,7 @@ from tests.api.examples import (
     change,
     changed,
     config,
+    gate,
     run,
     template,
 )
@@ -100,6 +102,26 @@ def test_a_change_has_its_status_from_the_start(server: Server) -> None:
     assert server.create(change("from-the-start")).json()["status"] == {"phase": "Settling"}
 
 
+def test_the_phase_of_a_gate_is_not_written_by_hand_alone(server: Server) -> None:
+    assert server.create(gate("by-hand")).status_code == 201
+    for alone in ({"phase": "Closed"}, {"closureID": "cls-1"}):
+        answer = server.patch("ChangeGate", "by-hand", {"status": alone}, "/status")
+        assert (answer.status_code, CLOSURE in answer.json()["message"]) == (422, True)
+    closed = {"phase": "Closed", "closureID": "cls-1"}
+    assert server.patch("ChangeGate", "by-hand", {"status": closed}, "/status").status_code == 200
+    assert server.patch("ChangeGate", "by-hand", {"status": {"phase": "Open"}}, "/status").status_code == 422
+    opened = {"phase": "Open", "closureID": ""}
+    assert server.patch("ChangeGate", "by-hand", {"status": opened}, "/status").status_code == 200
+
+
+def test_what_a_gate_no_longer_has_is_taken_away_by_null(server: Server) -> None:
+    server.create(gate("settles"))
+    verified = {"verifyingSince": "2026-01-01T12:00:00Z", "change": {"id": "chg-1", "since": "2026-01-01T12:00:00Z"}}
+    assert server.patch("ChangeGate", "settles", {"status": verified}, "/status").status_code == 200
+    answer = server.patch("ChangeGate", "settles", {"status": {"verifyingSince": None}}, "/status")
+    assert ChangeGate.model_validate(answer.json()).status.verifying_since is None
+
+
 @pytest.mark.parametrize("every", ["-5s", "5 parsecs", "60", ""])
 def test_what_is_no_duration_is_told_what_one_is(server: Server, every: str) -> None:
     answer = server.create(config("no-duration", schedule={"every": every}), dry_run=True)
@@ -110,7 +132,7 @@ def test_what_is_no_duration_is_told_what_one_is(server: Server, every: str) -> 
 
 
 def test_defaults_are_those_of_the_models(server: Server) -> None:
-    for body in (template("defaults"), config("defaults"), run("defaults", configRef={"name": "c"})):
+    for body in (template("defaults"), config("defaults"), run("defaults", configRef={"name": "c"}), gate("defaults")):
         stored = server.create(body).json()
         kind = BY_NAME[body["kind"]]
         here, there = kind.model_validate(body), kind.model_validate(stored)
@@ -124,6 +146,8 @@ def test_defaults_are_those_of_the_models(server: Server) -> None:
         "timeout": "60s",
     }
     assert server.http.get(server.path("ProbeRun") + "/defaults").json()["status"] == {"phase": "Pending"}
+    status = server.http.get(server.path("ChangeGate") + "/defaults").json()["status"]
+    assert status == {"phase": "Open", "reason": "Idle", "verdict": "Pending", "moreProbes": 0, "lastGoodMore": 0}
 
 
 def test_nulls_and_unknown_fields_are_treated_as_the_offline_check_says(server: Server) -> None:
@@ -182,6 +206,8 @@ def test_a_status_edited_by_hand_into_nonsense_is_refused(server: Server, edit: 
         ("probeconfig.spec", ("templateRef", "-required-", "How many runs in a row turn the verdict")),
         ("probetemplate.spec.params", ("OpenAPI v3 schema of the parameters",)),
         ("proberun.status", ("stage", "Where the run stopped when its pod stayed silent")),
+        ("changegate.spec.override", ("until", "the probes are asked anew then")),
+        ("changegate.status", ("closureID", "Names this closure", "lastGood")),
         ("probeconfig.spec.triggers.rollout", ("pinToNodes", "new pods of these workloads became ready", "during")),
         ("change.status", ("timeline", "What the ProbeConfigs say, those that failed first")),
         ("proberesult.status.window", ("successRatio", "Passed runs as a share of passed and failed ones")),
@@ -197,6 +223,7 @@ COLUMNS = {
     "pcfg": "NAME MODE TEMPLATE SCHEDULE SUSPEND READY AGE",
     "pr": "NAME VERDICT PHASE CONFIG TRIGGER NODE DURATION MESSAGE AGE",
     "pres": "NAME VERDICT SINCE SEVERITY SUCCESS 1H MESSAGE",
+    "cg": "NAME PHASE SINCE REASON PROBE MESSAGE",
     "chg": "NAME PHASE WHAT BY PASSED FAILED PENDING MESSAGE AGE",
 }
 
@@ -207,6 +234,7 @@ def test_columns_by_short_name(server: Server, short: str, columns: str) -> None
         template("columns"),
         config("columns"),
         run("columns", configRef={"name": "c"}),
+        gate("columns"),
         {"apiVersion": "kubeprobe.io/v1alpha1", "kind": "ProbeResult", "metadata": {"name": "columns"}},
         change("columns"),
     ):
@@ -244,11 +272,12 @@ def test_the_category_lists_all_kinds(server: Server) -> None:
         template("category"),
         config("category"),
         run("category", configRef={"name": "c"}),
+        gate("category"),
         change("category"),
     ):
         server.create(body)
     names = server.kubectl("get", "kubeprobe", "-A", "-o", "name").splitlines()
-    for kind in (ProbeTemplate, ProbeConfig, ProbeRun, Change):
+    for kind in (ProbeTemplate, ProbeConfig, ProbeRun, ChangeGate, Change):
         assert f"{kind.__name__.lower()}.kubeprobe.io/category" in names
 
 
@@ -330,6 +359,13 @@ ASPECTS = st.one_of(
         lambda amount: template(resources={"limits": {"cpu": amount}}), one(1, "1", "100m", "1Gi", "-1", "x", 1.5)
     ),
     st.builds(lambda kind: template(params=kind), one({}, {"type": "object"}, {"type": "string"})),
+    st.builds(lambda part: gate(**part), some(quiet=DURATIONS, longestQuiet=one("1h"))),
+    st.builds(lambda part: gate(**part), some(longestQuiet=DURATIONS)),
+    st.builds(lambda part: gate(**part), some(freshness=DURATIONS, timeout=DURATIONS, successThreshold=WHOLE)),
+    st.builds(lambda part: gate(scope=part), some(namespaces=one([], ["*"], ["a", "*"], ["a", "a"], ["a", "b"]))),
+    st.builds(lambda kinds: gate(scope={"namespaces": ["*"], "kinds": kinds}), st.lists(one("Deployment", "Job"))),
+    st.builds(lambda part: gate(override=part), some(reason=one("", "r"), until=one(SLOT, "today"))),
+    st.builds(lambda how: gate(enforcement=how), one("Enforce", "Warn", "Off", False)),
     st.builds(lambda part: run(**part), some(configRef=st.just({"name": "c"}), templateRef=st.just({"name": "t"}))),
     st.builds(
         lambda reference, part: run("either", **{**part, reference: {"name": "x"}}),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.api.examples import Body, config, run, template
 
-from kubeprobe.api.check import check_object, is_ours
+from kubeprobe.api.check import KINDS, check_object, is_ours
 from kubeprobe.api.strict import Problem
 
 
@@ -40,8 +40,7 @@ def test_ours(body: Body, expected: bool) -> None:
         (with_head(kind="ProbeConfg"), 'kind: kubeprobe.io has no kind "ProbeConfg"; did you mean ProbeConfig?'),
         (
             with_head(kind=None),
-            ("kind: kubeprobe.io has no kind null; known here: Change, ProbeConfig, ProbeResult, ProbeRun, "
-            "ProbeTemplate"),
+            f"kind: kubeprobe.io has no kind null; known here: {', '.join(sorted(KINDS))}",
         ),
         (
             with_head(apiVersion="kubeprobe.io/v1"),

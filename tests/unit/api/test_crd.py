@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from kubeprobe.api import CHANGES, CONFIGS, GROUP, KINDS, RESULTS, RUNS, TEMPLATES
+from kubeprobe.api import CHANGES, CONFIGS, GATES, GROUP, KINDS, RESULTS, RUNS, TEMPLATES, ChangeGate
 from kubeprobe.api.crd import custom_resource_definition, object_schema
 from kubeprobe.cli.crds import crd_files
 
@@ -63,20 +63,28 @@ def test_names_scope_and_status(kind: Any) -> None:
     assert (names["kind"], names["listKind"]) == (kind.__name__, f"{kind.__name__}List")
     assert names["categories"] == ["kubeprobe"]
     assert version["subresources"] == {"status": {}}
-    assert crd["spec"]["scope"] == ("Cluster" if kind.__name__ in ("ProbeTemplate", "Change") else "Namespaced")
+    cluster_wide = ("ProbeTemplate", "ChangeGate", "Change")
+    assert crd["spec"]["scope"] == ("Cluster" if kind.__name__ in cluster_wide else "Namespaced")
     assert all(column["jsonPath"].startswith(".") for column in version["additionalPrinterColumns"])
 
 
 def test_plurals_and_short_names() -> None:
-    plurals = ("probetemplates", "probeconfigs", "proberuns", "proberesults", "changes")
-    assert plurals == (TEMPLATES, CONFIGS, RUNS, RESULTS, CHANGES)
-    assert [kind.crd.short_names for kind in KINDS] == [("pt",), ("pcfg",), ("pr",), ("pres",), ("chg",)]
+    plurals = ("probetemplates", "probeconfigs", "proberuns", "proberesults", "changegates", "changes")
+    assert plurals == (TEMPLATES, CONFIGS, RUNS, RESULTS, GATES, CHANGES)
+    assert [kind.crd.short_names for kind in KINDS] == [("pt",), ("pcfg",), ("pr",), ("pres",), ("cg",), ("chg",)]
 
 
 def test_conditions_are_keyed_by_type() -> None:
     found = [(path, schema) for path, schema in FIELDS if path.endswith(".conditions")]
     assert len(found) == len(KINDS)
     assert all(schema["x-kubernetes-list-map-keys"] == ["type"] for _, schema in found)
+
+
+def test_a_gate_has_a_status_from_the_start() -> None:
+    """Flux's has() does not guard a status that is not there at all."""
+    status = object_schema(ChangeGate)["properties"]["status"]
+    assert status["default"]["phase"] == "Open"
+    assert status["properties"]["phase"]["default"] == "Open"
 
 
 def test_columns_say_more_where_there_is_more_to_say() -> None:

@@ -7,18 +7,24 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from tests.api.examples import CHANGE_ID, change, change_run, changed, config, run, template
+from tests.api.examples import CHANGE_ID, change, change_run, changed, config, gate, run, template
 
 from kubeprobe.api import (
     KINDS,
     Change,
+    ChangeGate,
     ChangePhase,
     ChangeSource,
     ChangeType,
     Condition,
     DeliveryFailure,
     During,
+    Enforcement,
+    GatePhase,
+    GateReason,
+    GateVerdict,
     Mode,
+    OnInconclusive,
     Phase,
     ProbeConfig,
     ProbeResult,
@@ -34,6 +40,7 @@ from kubeprobe.api import (
     Trigger,
     TriggerKind,
     Verdict,
+    WorkloadKind,
 )
 from kubeprobe.api.meta import NOT_CREATED, ObjectMeta
 from kubeprobe.api.template import ProbeTemplateSpec
@@ -143,6 +150,17 @@ def test_a_result_without_status_knows_nothing_yet() -> None:
     assert (status.verdict, status.since, status.consecutive.failed) == (Verdict.UNKNOWN, None, 0)
 
 
+def test_defaults_of_a_gate() -> None:
+    one = ChangeGate.model_validate(gate())
+    spec, status = one.spec, one.status
+    assert [kind.value for kind in spec.scope.kinds] == ["Deployment", "StatefulSet", "DaemonSet"]
+    assert (spec.freshness, spec.verify_on_change, spec.success_threshold) == (None, True, 1)
+    assert (spec.quiet.seconds, spec.longest_quiet.seconds, spec.timeout.seconds) == (10, 60, 600)
+    assert (spec.on_inconclusive, spec.enforcement) == (OnInconclusive.KEEP, Enforcement.ENFORCE)
+    assert (spec.hold, spec.override) == (None, None)
+    assert (status.phase, status.reason, status.verdict) == (GatePhase.OPEN, GateReason.IDLE, GateVerdict.PENDING)
+
+
 def test_what_the_api_server_adds_is_read() -> None:
     meta = ObjectMeta.model_validate(
         {
@@ -180,13 +198,14 @@ def test_what_is_no_amount(amount: object) -> None:
         Resources(limits={"memory": amount})
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        *(Verdict, Phase, Mode, Severity, DeliveryFailure, TriggerKind, Source, Stage),
-        *(During, ChangeSource, ChangeType, ChangePhase, ProbeState),
-    ],
-)
+WORDS = [
+    *(Verdict, Phase, Mode, Severity, DeliveryFailure, TriggerKind, Source, Stage),
+    *(During, ChangeSource, ChangeType, ChangePhase, ProbeState),
+    *(Enforcement, GatePhase, GateReason, GateVerdict, OnInconclusive, WorkloadKind),
+]
+
+
+@pytest.mark.parametrize("words", WORDS)
 def test_words_are_written_as_kubernetes_writes_them(words: Any) -> None:
     for one in words:
         assert one.value == "".join(part.capitalize() for part in one.name.split("_"))
@@ -205,6 +224,7 @@ def test_whole_objects_survive_the_wire(kind: Any) -> None:
         "ProbeRun": run(configRef={"name": "c"}),
         "ProbeResult": {"metadata": {"name": "r"}, "status": {"since": "2026-01-01T12:00:00Z"}},
         "Change": change(objects=[changed("a"), changed("b")], count=2),
+        "ChangeGate": gate(override={"reason": "r", "until": "2026-01-01T12:00:00Z"}),
     }[kind.__name__]
     model = kind.model_validate(one)
     assert kind.model_validate(wire(model)) == model

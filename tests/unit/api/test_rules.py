@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pytest
-from tests.api.examples import EXAMPLES, FINAL, IMMUTABLE, RECORD, TOGETHER, Body, Example, run
+from tests.api.examples import CLOSURE, EXAMPLES, FINAL, IMMUTABLE, RECORD, TOGETHER, Body, Example, gate, run
 
 from kubeprobe.api import KINDS, Broken, Rule, broken_rules
 from kubeprobe.api.base import ApiModel
@@ -29,7 +29,8 @@ def declared(schema: Any) -> set[str]:
 
 def test_every_declared_rule_has_examples() -> None:
     messages = set().union(*(declared(object_schema(kind)) for kind in KINDS))
-    assert messages == {example.message for example in EXAMPLES} | {IMMUTABLE, RECORD, FINAL, TOGETHER, FORM.message}
+    fixed = {IMMUTABLE, RECORD, FINAL, TOGETHER, CLOSURE, FORM.message}
+    assert messages == {example.message for example in EXAMPLES} | fixed
 
 
 @pytest.mark.parametrize(("example", "body"), BAD)
@@ -51,6 +52,16 @@ def test_the_rules_let_good_objects_pass(body: Body) -> None:
 def test_a_run_has_a_verdict_exactly_when_it_is_over(status: Body, together: bool) -> None:
     problems = check_object({**run(configRef={"name": "c"}), "status": status}).problems
     assert [one.message for one in problems] == ([] if together else [TOGETHER])
+
+
+@pytest.mark.parametrize(
+    ("status", "together"),
+    [({}, True), ({"phase": "Closed", "closureID": "cls-1"}, True), ({"phase": "Open", "closureID": ""}, True),
+     ({"phase": "Closed"}, False), ({"phase": "Closed", "closureID": ""}, False), ({"closureID": "cls-1"}, False)],
+)  # fmt: skip
+def test_a_gate_has_a_closure_exactly_when_it_is_closed(status: Body, together: bool) -> None:
+    problems = check_object({**gate(), "status": status}).problems
+    assert [one.message for one in problems] == ([] if together else [CLOSURE])
 
 
 SHORT = Rule("self.size() < 3", "keep it short", lambda value: len(value) < 3)

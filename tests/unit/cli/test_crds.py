@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from kubeprobe.cli.main import app
 
-NAMES = {"probetemplates", "probeconfigs", "proberuns", "proberesults", "changes"}
+NAMES = {"probetemplates", "probeconfigs", "proberuns", "proberesults", "changegates", "changes"}
 
 
 def test_printed_as_one_stream() -> None:

@@ -44,6 +44,30 @@ from kubeprobe.api.common import (
 from kubeprobe.api.conditions import set_condition
 from kubeprobe.api.config import History, ProbeConfig, ProbeConfigSpec, ProbeConfigStatus, SlotsSince, Thresholds
 from kubeprobe.api.duration import Duration
+from kubeprobe.api.gate import (
+    BREAK_GLASS,
+    EXEMPT,
+    ChangeGate,
+    ChangeGateSpec,
+    Enforcement,
+    GateProbes,
+    GateScope,
+    Hold,
+    OnInconclusive,
+    Override,
+)
+from kubeprobe.api.gate_status import (
+    MOST_GOOD,
+    MOST_PROBES,
+    ChangeGateStatus,
+    GateChange,
+    GatePhase,
+    GateProbe,
+    GateReason,
+    GateVerdict,
+    GoodWorkload,
+    WorkloadKind,
+)
 from kubeprobe.api.meta import ObjectMeta, OwnerReference
 from kubeprobe.api.pod import EnvSource, EnvVar, KeyRef, PodOverrides, Resources, Toleration
 from kubeprobe.api.resident import (
@@ -95,29 +119,35 @@ from kubeprobe.api.triggers import (
 )
 from kubeprobe.api.volumes import Volume, VolumeMount
 
-KINDS: tuple[type[ProbeTemplate | ProbeConfig | ProbeRun | ProbeResult | Change], ...] = (
+KINDS: tuple[type[ProbeTemplate | ProbeConfig | ProbeRun | ProbeResult | ChangeGate | Change], ...] = (
     ProbeTemplate,
     ProbeConfig,
     ProbeRun,
     ProbeResult,
+    ChangeGate,
     Change,
 )
 """All kinds of the group."""
-TEMPLATES, CONFIGS, RUNS, RESULTS, CHANGES = (kind.crd.plural for kind in KINDS)
+TEMPLATES, CONFIGS, RUNS, RESULTS, GATES, CHANGES = (kind.crd.plural for kind in KINDS)
 """The kinds' plurals."""
 
 __all__ = [
     "API_VERSION",
+    "BREAK_GLASS",
     "CHANGES",
     "CONFIGS",
     "EVERY_NAMESPACE",
+    "EXEMPT",
+    "GATES",
     "GROUP",
     "KINDS",
     "MOST_CONFIGS",
     "MOST_GATES",
+    "MOST_GOOD",
     "MOST_LINES",
     "MOST_NAMED",
     "MOST_OBJECTS",
+    "MOST_PROBES",
     "MOST_TARGETS",
     "RESULTS",
     "RUNS",
@@ -128,7 +158,10 @@ __all__ = [
     "ApiModel",
     "Broken",
     "Change",
+    "ChangeGate",
     "ChangeGateNote",
+    "ChangeGateSpec",
+    "ChangeGateStatus",
     "ChangePhase",
     "ChangeProbe",
     "ChangeProbeStatus",
@@ -151,12 +184,22 @@ __all__ = [
     "Duration",
     "During",
     "EachNode",
+    "Enforcement",
     "EnvSource",
     "EnvVar",
     "FailWhen",
     "FailingResidentTarget",
     "FailingTarget",
+    "GateChange",
+    "GatePhase",
+    "GateProbe",
+    "GateProbes",
+    "GateReason",
+    "GateScope",
+    "GateVerdict",
+    "GoodWorkload",
     "History",
+    "Hold",
     "KeyRef",
     "LabelSelector",
     "LastRun",
@@ -174,7 +217,9 @@ __all__ = [
     "ObjectMeta",
     "ObjectRef",
     "ObjectTrigger",
+    "OnInconclusive",
     "Outcome",
+    "Override",
     "OwnerReference",
     "Phase",
     "PodOverrides",
@@ -222,6 +267,7 @@ __all__ = [
     "Volume",
     "VolumeMount",
     "WindowSummary",
+    "WorkloadKind",
     "broken_rules",
     "set_condition",
 ]

@@ -15,6 +15,7 @@ from kubeprobe.api.base import API_VERSION, GROUP, ApiModel
 from kubeprobe.api.change import Change
 from kubeprobe.api.config import ProbeConfig
 from kubeprobe.api.crd import object_schema
+from kubeprobe.api.gate import ChangeGate
 from kubeprobe.api.meta import ObjectMeta
 from kubeprobe.api.result import ProbeResult
 from kubeprobe.api.rules import broken_rules
@@ -23,9 +24,9 @@ from kubeprobe.api.strict import Problem, strip, suggestion
 from kubeprobe.api.structural import Schema, structural
 from kubeprobe.api.template import ProbeTemplate
 
-Kind = ProbeTemplate | ProbeConfig | ProbeRun | ProbeResult | Change
+Kind = ProbeTemplate | ProbeConfig | ProbeRun | ProbeResult | ChangeGate | Change
 KINDS: Mapping[str, type[Kind]] = {
-    kind.__name__: kind for kind in (ProbeTemplate, ProbeConfig, ProbeRun, ProbeResult, Change)
+    kind.__name__: kind for kind in (ProbeTemplate, ProbeConfig, ProbeRun, ProbeResult, ChangeGate, Change)
 }
 SERVER_FIELDS = ("generateName", "finalizers", "managedFields", "selfLink", "deletionGracePeriodSeconds")
 """Metadata that Kubernetes knows and kubeprobe has no use for."""

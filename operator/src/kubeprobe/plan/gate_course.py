@@ -1,0 +1,93 @@
+"""Which change a gate is verifying, and how far that is: one at a time, and once more when it changed meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kubeprobe.api import ChangeGate, GateChange, GateReason, GateVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSeen:
+    """The newest change in a gate's scope."""
+
+    id: str
+    count: int
+    began_at: datetime
+    """Later than that of every change before it."""
+    settled_at: datetime | None = None
+    """When it came to rest: nothing more changed for the gate's quiet time, and its rollouts were over, one way or
+    another; None while that is not so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A verification, going on or over."""
+
+    change: GateChange
+    verifying_since: datetime | None
+    """None while the change settles."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether it is not known yet what the change comes to."""
+        return self.change.verdict is GateVerdict.PENDING
+
+    @property
+    def settling(self) -> bool:
+        """Whether the change has not come to rest."""
+        return self.pending and self.verifying_since is None
+
+
+def overriding(gate: ChangeGate, now: datetime) -> bool:
+    """Whether the gate is open because somebody said so."""
+    return gate.spec.override is not None and now < gate.spec.override.until
+
+
+def course_of(gate: ChangeGate, newest: ChangeSeen | None, now: datetime) -> Course | None:
+    """The verification that goes on, or was the last; None where there never was one.
+
+    What changes while the probes look at an earlier change waits until they are done: they would tell of both.
+    """
+    standing = _standing(gate)
+    underway = standing is not None and standing.pending and not standing.settling
+    if newest is not None and not underway and newer(newest, gate, standing):
+        return begun(newest, gate, now)
+    if standing is None or not standing.pending:
+        if gate.status.reason is GateReason.OVERRIDE and not overriding(gate, now):
+            return Course(GateChange(since=now), verifying_since=now)
+        return standing
+    return _settled(standing, newest, gate, now) if standing.settling else standing
+
+
+def begun(newest: ChangeSeen, gate: ChangeGate, now: datetime) -> Course:
+    """The course of a change that the gate turns to."""
+    change = GateChange(id=newest.id, count=newest.count, since=newest.began_at)
+    return _settled(Course(change, verifying_since=None), newest, gate, now)
+
+
+def newer(newest: ChangeSeen, gate: ChangeGate, course: Course | None) -> bool:
+    """Whether a change came after the one that the course is about; of those before the gate none counts."""
+    if course is None:
+        return newest.began_at >= gate.metadata.creation_timestamp
+    return newest.id != course.change.id and newest.began_at > course.change.since
+
+
+def settles_at(course: Course, newest: ChangeSeen | None, gate: ChangeGate) -> datetime:
+    """When a change counts as come to rest at the latest: as told, or when that has taken too long."""
+    spec, change = gate.spec, course.change
+    limit = change.since + timedelta(seconds=spec.longest_quiet.seconds + spec.timeout.seconds)
+    told = newest.settled_at if newest is not None and newest.id == change.id else None
+    return min(told, limit) if told is not None else limit
+
+
+def _standing(gate: ChangeGate) -> Course | None:
+    status = gate.status
+    return Course(status.change, status.verifying_since) if status.change is not None else None
+
+
+def _settled(course: Course, newest: ChangeSeen | None, gate: ChangeGate, now: datetime) -> Course:
+    if newest is not None and newest.id == course.change.id:
+        course = Course(course.change.model_copy(update={"count": newest.count}), None)
+    return Course(course.change, now if now >= settles_at(course, newest, gate) else None)
