@@ -40,6 +40,7 @@ from kubeprobe.api.common import (
     Stage,
     TriggerKind,
     Verdict,
+    WorkloadKind,
 )
 from kubeprobe.api.conditions import set_condition
 from kubeprobe.api.config import History, ProbeConfig, ProbeConfigSpec, ProbeConfigStatus, SlotsSince, Thresholds
@@ -66,7 +67,6 @@ from kubeprobe.api.gate_status import (
     GateReason,
     GateVerdict,
     GoodWorkload,
-    WorkloadKind,
 )
 from kubeprobe.api.meta import ObjectMeta, OwnerReference
 from kubeprobe.api.pod import EnvSource, EnvVar, KeyRef, PodOverrides, Resources, Toleration

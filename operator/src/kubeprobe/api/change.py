@@ -10,6 +10,7 @@ from pydantic import Field
 from kubeprobe.api.base import API_VERSION, ApiModel, Time, described
 from kubeprobe.api.common import Condition
 from kubeprobe.api.duration import Duration
+from kubeprobe.api.gate_status import GatePhase, GateVerdict
 from kubeprobe.api.meta import ObjectMeta
 from kubeprobe.api.resource import Column, Crd
 from kubeprobe.api.rules import Rule
@@ -185,10 +186,11 @@ class ChangeGateNote(ApiModel):
     """What a gate says and does about the change."""
 
     name: str = Field(description="Name of the ChangeGate.")
-    phase: Literal["Open", "Closed"] = Field(description="Whether it lets changes through: Open or Closed.")
+    phase: GatePhase = Field(description="Whether it lets changes through: Open or Closed.")
     reason: str = Field("", description="Why, as one CamelCase word.")
-    verdict: Literal["Pending", "Passed", "Failed", "Inconclusive"] = Field(
-        "Pending", description="What it says about the change by its own probes: Pending while it does not know."
+    verdict: GateVerdict = Field(
+        GateVerdict.PENDING,
+        description="What it says about the change by its own probes: Pending while it does not know.",
     )
     since: Time | None = Field(None, description="Since when it has been open or closed.")
 

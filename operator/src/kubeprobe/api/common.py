@@ -133,6 +133,14 @@ class ObjectRef(ApiModel):
     name: str = Field(min_length=1, max_length=253, description="Name of the object.")
 
 
+class WorkloadKind(enum.StrEnum):
+    """Kubernetes' own kinds of workloads that are rolled out."""
+
+    DEPLOYMENT = "Deployment"
+    STATEFUL_SET = "StatefulSet"
+    DAEMON_SET = "DaemonSet"
+
+
 class SelectorOperator(enum.StrEnum):
     """How a label is compared with the values."""
 

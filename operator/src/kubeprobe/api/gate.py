@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from kubeprobe.api.base import API_VERSION, ApiModel, Time, described
-from kubeprobe.api.common import LabelSelector
+from kubeprobe.api.common import LabelSelector, WorkloadKind
 from kubeprobe.api.duration import Duration, between, cel_milliseconds
-from kubeprobe.api.gate_status import ChangeGateStatus, WorkloadKind
+from kubeprobe.api.gate_status import ChangeGateStatus
 from kubeprobe.api.meta import ObjectMeta
 from kubeprobe.api.resident import EVERY_NAMESPACE
 from kubeprobe.api.resource import Column, Crd

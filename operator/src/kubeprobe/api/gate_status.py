@@ -7,19 +7,11 @@ import enum
 from pydantic import Field
 
 from kubeprobe.api.base import ApiModel, Time, described
-from kubeprobe.api.common import Condition, Verdict
+from kubeprobe.api.common import Condition, Verdict, WorkloadKind
 from kubeprobe.api.rules import Rule
 
 MOST_PROBES = 50
 MOST_GOOD = 500
-
-
-class WorkloadKind(enum.StrEnum):
-    """Kinds of workloads whose changes a gate can hold."""
-
-    DEPLOYMENT = "Deployment"
-    STATEFUL_SET = "StatefulSet"
-    DAEMON_SET = "DaemonSet"
 
 
 class GatePhase(enum.StrEnum):

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from kubeprobe.api.base import ApiModel, described
-from kubeprobe.api.common import LabelSelector
+from kubeprobe.api.common import LabelSelector, WorkloadKind
 from kubeprobe.api.duration import Duration, between
 from kubeprobe.api.rules import Rule
 
@@ -69,7 +69,7 @@ class RolloutTrigger(ApiModel):
     )
 
     kinds: tuple[Annotated[str, Field(max_length=253, pattern=KIND_NAME)], ...] = Field(
-        ("Deployment", "StatefulSet", "DaemonSet"),
+        tuple(kind.value for kind in WorkloadKind),
         min_length=1,
         max_length=10,
         **described(

@@ -22,7 +22,7 @@ def validate(
         typer.Option("--filename", "-f", help="File, folder (with its folders) or - for standard input; repeatable."),
     ],
 ) -> None:
-    """Check ProbeTemplates, ProbeConfigs, ProbeRuns, ProbeResults and ChangeGates without a cluster.
+    """Check ProbeTemplates, ProbeConfigs, ProbeRuns, ProbeResults, ChangeGates and Changes without a cluster.
 
     Exit code 0: all are valid. 1: some are not. 2: an input cannot be read.
     """

@@ -17,6 +17,7 @@ from kubeprobe.api import (
     ChangeProbeStatus,
     ChangeStatus,
     Condition,
+    GateVerdict,
     ProbeCounts,
     ProbeRun,
     ProbeState,
@@ -98,7 +99,7 @@ def plan_change(seen: ChangeSeen, now: datetime) -> ChangePlan:
     settling = _settled_before(before) or _settling(seen.rollouts, over=now >= until)
     probes = [probe_status(one, now) for one in seen.probes]
     told = {(one.namespace, one.name): one for one in before.probes}
-    pending = any(has_more(one) for one in seen.probes) or any(one.verdict == "Pending" for one in seen.gates)
+    pending = any(has_more(one) for one in seen.probes) or any(one.verdict is GateVerdict.PENDING for one in seen.gates)
     over = settling.over and not pending
     phase, reason, message = _phase(probes, seen.gates, settling, over=over)
     shown = [_since(one, told.get((one.namespace, one.name))) for one in (*probes, *_asked(seen, now))]
@@ -174,20 +175,21 @@ def _phase(
     verdicts = Counter(one.verdict for one in gates)
     if counts[ProbeState.FAILED]:
         return ChangePhase.FAILED, "ProbesFailed", _words(probes, ProbeState.FAILED, "failed")
-    if verdicts["Failed"]:
-        return ChangePhase.FAILED, "GatesFailed", _of([_gate(one) for one in gates if one.verdict == "Failed"])
+    if verdicts[GateVerdict.FAILED]:
+        closing = [_gate(one) for one in gates if one.verdict is GateVerdict.FAILED]
+        return ChangePhase.FAILED, "GatesFailed", _of(closing)
     if not over:
         return _going(probes, counts, gates, settling)
     if counts[ProbeState.UNKNOWN]:
         return ChangePhase.INCONCLUSIVE, "ProbesUnknown", _words(probes, ProbeState.UNKNOWN, "could not tell")
-    if verdicts["Inconclusive"]:
-        unsure = [_gate(one) for one in gates if one.verdict == "Inconclusive"]
+    if verdicts[GateVerdict.INCONCLUSIVE]:
+        unsure = [_gate(one) for one in gates if one.verdict is GateVerdict.INCONCLUSIVE]
         return ChangePhase.INCONCLUSIVE, "GatesInconclusive", _of(unsure)
     if not settling.well:
         return ChangePhase.INCONCLUSIVE, settling.reason, settling.message
     if counts[ProbeState.PASSED]:
         return ChangePhase.PASSED, "ProbesPassed", f"{counts[ProbeState.PASSED]} of {len(probes)} probes passed"
-    if verdicts["Passed"]:
+    if verdicts[GateVerdict.PASSED]:
         return ChangePhase.PASSED, "GatesPassed", _of([_gate(one) for one in gates])
     return ChangePhase.INCONCLUSIVE, "NotProbed", "no probe ran"
 
@@ -207,7 +209,7 @@ def _going(
         return phase, settling.reason, settling.message
     if counts[ProbeState.PENDING]:
         return ChangePhase.SETTLING, "Quiet", ""
-    waiting = [f"gate {one.name}" for one in gates if one.verdict == "Pending"]
+    waiting = [f"gate {one.name}" for one in gates if one.verdict is GateVerdict.PENDING]
     return ChangePhase.VERIFYING, "GatesVerifying", f"waits for {_of(waiting)}"
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kubeprobe.api import WorkloadKind
 from kubeprobe.plan.fingerprint import Body, ObjectKey, fingerprint
 
 HASH_LABELS = frozenset({"pod-template-hash", "rollouts-pod-template-hash"})
-BUILT_IN = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+BUILT_IN = frozenset(kind.value for kind in WorkloadKind)
 PATCH_WORD = "$patch"
 """What a ControllerRevision adds to the template that it keeps."""
 DEADLINE = "ProgressDeadlineExceeded"
