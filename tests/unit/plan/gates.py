@@ -88,8 +88,17 @@ def change_run(verdict: str | None = None, *, created: float = 20, node: str | N
     return run(name or f"main-{created:g}", metadata={"creationTimestamp": born}, status=status, node=node)
 
 
-def change(id_: str = CHANGE, *, began: float = 10, settled: float | None = None, count: int = 1) -> ChangeSeen:
-    return ChangeSeen(id_, count, at(began), at(settled) if settled is not None else None)
+def change(
+    id_: str = CHANGE,
+    *,
+    began: float = 10,
+    closed: float | None = None,
+    settled: float | None = None,
+    count: int = 1,
+) -> ChangeSeen:
+    """A change that was closed as it began, unless told otherwise."""
+    closed_at = at(closed if closed is not None else began)
+    return ChangeSeen(id_, count, at(began), closed_at, at(settled) if settled is not None else None)
 
 
 def workload(name: str = "cart", template: str = "t1", image: str = "cart:1", **more: Any) -> Workload:

@@ -209,3 +209,11 @@ def test_a_storm_makes_few_batches_and_none_waits_for_longer_than_a_minute(
         assert not one.is_due(when - timedelta(microseconds=1)) or when == one.began
     for earlier, later in itertools.pairwise(closed):
         assert later[0].began >= earlier[1]
+
+
+def test_a_name_begins_with_the_time_of_closing_whatever_the_clock_did() -> None:
+    """The order of Changes is that of their names."""
+    later = Batch(ChangeSource.ROLLOUT, at(0), at(60), WAIT, {CART: changed()})
+    set_back = new_change(later, "", (), 0, (), at(30))
+    assert set_back["metadata"]["name"][:14] == change_id("", "", at(60))[:14]
+    assert set_back["spec"]["closed"] == new_change(later, "", (), 0, (), at(60))["spec"]["closed"]

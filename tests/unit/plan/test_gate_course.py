@@ -63,11 +63,29 @@ def test_a_change_that_has_settled_is_told_with_its_full_count() -> None:
     assert course.change.count == 40
 
 
-def test_a_change_is_newer_by_its_time() -> None:
+def test_a_change_is_newer_by_its_name() -> None:
     course = Course(GateChange(id=CHANGE, since=at(10)), None)
     assert newer(NEXT, gate(), course)
     assert not newer(change(began=99), gate(), course)
     assert not newer(change("chg-0", began=10), gate(), course)
+
+
+def test_a_change_that_began_earlier_and_was_closed_later_is_the_newer_one() -> None:
+    """One of another source, that was gathered for longer; be it that the clock was set back meanwhile."""
+    course = Course(GateChange(id=CHANGE, since=at(30)), None)
+    assert newer(change("chg-2", began=0, closed=60), gate(), course)
+    assert newer(change("chg-2", began=0, closed=-60), gate(), course)
+
+
+def test_where_a_gate_verifies_of_its_own_accord_what_is_closed_later_is_newer() -> None:
+    course = Course(GateChange(since=at(30)), at(30))
+    assert newer(change(began=0, closed=31), gate(), course)
+    assert not newer(change(began=0, closed=30), gate(), course)
+
+
+def test_a_change_that_is_closed_when_its_gate_is_there_counts() -> None:
+    assert newer(change(began=-5, closed=0), gate(), None)
+    assert not newer(change(began=-5, closed=-1), gate(), None)
 
 
 @pytest.mark.parametrize(

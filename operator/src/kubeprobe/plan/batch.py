@@ -121,7 +121,7 @@ def new_change(
         gates: the gates in whose scope it lies.
         now: the time.
     """
-    changes = list(batch.changes.values())
+    changes, closed = list(batch.changes.values()), max(now, batch.last)
     content = packed((one.key, one.fingerprint) for one in changes)
     spec = ChangeSpec(
         source=batch.source,
@@ -134,25 +134,25 @@ def new_change(
         gates=tuple(gates[:MOST_GATES]),
         began=batch.began,
         last=batch.last,
-        closed=max(now, batch.last),
+        closed=closed,
     )
     return {
         "apiVersion": API_VERSION,
         "kind": "Change",
-        "metadata": {"name": change_id(newest, content, now)},
+        "metadata": {"name": change_id(newest, content, closed)},
         "spec": spec.model_dump(by_alias=True, exclude_defaults=True, mode="json"),
     }
 
 
-def change_id(newest: str, content: str, now: datetime) -> str:
-    """A name that is later in order than the newest one, and no two contents share.
+def change_id(newest: str, content: str, closed: datetime) -> str:
+    """A name that is later in order than the newest one, and no two contents share: Changes are in order by it.
 
     Args:
         newest: the newest name that there is; empty for none.
         content: what the Change tells.
-        now: the time.
+        closed: when it was complete.
     """
-    milliseconds = max(int(now.timestamp() * 1000), _milliseconds(newest) + 1)
+    milliseconds = max(int(closed.timestamp() * 1000), _milliseconds(newest) + 1)
     digest = int.from_bytes(hashlib.sha256(content.encode()).digest()[:10], "big")
     return f"{PREFIX}{_digits(milliseconds, TIME_DIGITS)}{_digits(digest, RANDOM_DIGITS)}"
 

@@ -1,4 +1,10 @@
-"""Which change a gate is verifying, and how far that is: one at a time, and once more when it changed meanwhile."""
+"""Which change a gate is verifying, and how far that is: one at a time, and once more when it changed meanwhile.
+
+Changes are in the order in which they were closed, on both sides, and not in that in which they began: those of several
+sources are gathered beside each other, and one that began earlier may be closed later. Their names begin with the time
+at which they were closed, and each is later in order than all before it whatever clocks do; so the order is that of the
+names.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +21,9 @@ class ChangeSeen:
     id: str
     count: int
     began_at: datetime
-    """Later than that of every change before it."""
+    """Perhaps earlier than that of a change before it."""
+    closed_at: datetime
+    """When it was complete; what changed later is another change."""
     settled_at: datetime | None = None
     """When it came to rest: nothing more changed for the gate's quiet time, and its rollouts were over, one way or
     another; None while that is not so."""
@@ -50,7 +58,7 @@ def course_of(gate: ChangeGate, newest: ChangeSeen | None, now: datetime) -> Cou
 
     What changes while the probes look at an earlier change waits until they are done: they would tell of both.
     """
-    standing = _standing(gate)
+    standing = taken_up(gate)
     underway = standing is not None and standing.pending and not standing.settling
     if newest is not None and not underway and newer(newest, gate, standing):
         return begun(newest, gate, now)
@@ -68,10 +76,12 @@ def begun(newest: ChangeSeen, gate: ChangeGate, now: datetime) -> Course:
 
 
 def newer(newest: ChangeSeen, gate: ChangeGate, course: Course | None) -> bool:
-    """Whether a change came after the one that the course is about; of those before the gate none counts."""
+    """Whether a change was closed after the one that the course is about; of those before the gate none counts."""
     if course is None:
-        return newest.began_at >= gate.metadata.creation_timestamp
-    return newest.id != course.change.id and newest.began_at > course.change.since
+        return newest.closed_at >= gate.metadata.creation_timestamp
+    if not course.change.id:
+        return newest.closed_at > course.change.since
+    return newest.id > course.change.id
 
 
 def settles_at(course: Course, newest: ChangeSeen | None, gate: ChangeGate) -> datetime:
@@ -82,7 +92,8 @@ def settles_at(course: Course, newest: ChangeSeen | None, gate: ChangeGate) -> d
     return min(told, limit) if told is not None else limit
 
 
-def _standing(gate: ChangeGate) -> Course | None:
+def taken_up(gate: ChangeGate) -> Course | None:
+    """The verification that the gate's status tells of."""
     status = gate.status
     return Course(status.change, status.verifying_since) if status.change is not None else None
 
