@@ -1,0 +1,169 @@
+"""Where gates and changes meet: what a gate is told of a Change and its runs, and what a Change is told of its gates.
+
+Both are decided for themselves. A Change names the gates in whose scope it lies, by which each of them knows its newest
+one; a gate that has a newer one by now says nothing of it any more, so neither waits for the other for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from kubeprobe.api import (
+    Change,
+    ChangeGate,
+    ChangeGateNote,
+    ChangeSource,
+    GateVerdict,
+    ProbeConfig,
+    ProbeResultStatus,
+    ProbeRun,
+    WorkloadKind,
+)
+from kubeprobe.plan.batch import LONGEST_SECONDS, Batch, Wait
+from kubeprobe.plan.chain import by_change
+from kubeprobe.plan.change_probe import ProbeSeen, has_more
+from kubeprobe.plan.change_runs import Skipped
+from kubeprobe.plan.changed import Changed
+from kubeprobe.plan.demand import Followed
+from kubeprobe.plan.fingerprint import Tracked
+from kubeprobe.plan.gate_course import ChangeSeen, newer, taken_up
+from kubeprobe.plan.gate_probe import Bound
+from kubeprobe.plan.gate_scope import Workload, covers
+from kubeprobe.plan.rollout import Rollout
+from kubeprobe.plan.triggers import Namespaces
+
+KINDS: Mapping[str, WorkloadKind] = {kind.value: kind for kind in WorkloadKind}
+
+
+def gate_wait(gate: ChangeGate) -> Wait:
+    """How long a gate wants to wait for more; what is longer than a batch is kept open it waits for afterwards."""
+    return Wait(gate.spec.quiet.seconds, min(gate.spec.longest_quiet.seconds, LONGEST_SECONDS))
+
+
+def gates_of(
+    gates: Iterable[ChangeGate],
+    batch: Batch,
+    namespaces: Namespaces,
+    own_namespace: str,
+    announced_at: Collection[str] = (),
+) -> tuple[str, ...]:
+    """The names of the gates that a batch is told to, in order.
+
+    Args:
+        gates: all gates.
+        batch: the batch.
+        namespaces: the labels of all namespaces.
+        own_namespace: where the operator itself runs.
+        announced_at: the gate at which it was announced, if it was.
+    """
+    changes = batch.changes.values()
+    found = (
+        gate.metadata.name
+        for gate in gates
+        if (gate.metadata.name in announced_at and gate.metadata.deletion_timestamp is None)
+        or any(in_scope(gate, one, namespaces, own_namespace) for one in changes)
+    )
+    return tuple(sorted(found))
+
+
+def in_scope(gate: ChangeGate, one: Changed | Tracked, namespaces: Namespaces, own_namespace: str) -> bool:
+    """Whether something that is followed is a workload whose changes are the gate's to hold.
+
+    Args:
+        gate: the gate.
+        one: what is followed.
+        namespaces: the labels of all namespaces.
+        own_namespace: where the operator itself runs.
+    """
+    kind, key = KINDS.get(one.key.kind), one.key
+    if kind is None or gate.metadata.deletion_timestamp is not None:
+        return False
+    workload = Workload(key.namespace, kind, key.name, one.fingerprint, {}, one.labels)
+    return covers(gate, workload, namespaces.get(key.namespace, {}), own_namespace)
+
+
+def newest_of(gate: ChangeGate, changes: Iterable[Change]) -> Change | None:
+    """The newest change that was told to a gate, in the order in which they were closed."""
+    mine = (one for one in changes if gate.metadata.name in one.spec.gates)
+    return max(mine, key=lambda one: one.metadata.name, default=None)
+
+
+def change_seen(gate: ChangeGate, change: Change, rollouts: Iterable[Rollout]) -> ChangeSeen:
+    """A change as a gate sees it.
+
+    Args:
+        gate: the gate.
+        change: the change.
+        rollouts: how far those of its objects are that are in the gate's scope; see `in_scope` and
+            `demand.rollouts_of`.
+    """
+    settled_at = _quiet_at(gate, change) if all(one.over for one in rollouts) else None
+    return replace(_seen(change), settled_at=settled_at)
+
+
+def note_of(gate: ChangeGate, change: Change) -> ChangeGateNote | None:
+    """What a gate says of a change that names it; None where it is about another one, or never turns to this one."""
+    course, status = taken_up(gate), gate.status
+    if gate.metadata.deletion_timestamp is not None:
+        return None
+    verdict = GateVerdict.PENDING
+    if course is not None and course.change.id == change.metadata.name:
+        verdict = course.change.verdict
+    elif not newer(_seen(change), gate, course):
+        return None
+    return ChangeGateNote(
+        name=gate.metadata.name, phase=status.phase, reason=status.reason.value, verdict=verdict, since=status.since
+    )
+
+
+def bound(
+    config: ProbeConfig,
+    answer: ProbeResultStatus | None,
+    heard_at: datetime | None,
+    runs: Iterable[ProbeRun],
+    followed: Iterable[Followed],
+    skipped: Skipped | None,
+) -> Bound:
+    """A config as the gates see it that go by it.
+
+    Args:
+        config: the config.
+        answer: what is known of its target.
+        heard_at: when its prober was last heard.
+        runs: all runs of the config.
+        followed: how far it is with the changes that its own triggers run it for; see `ChangeRuns.followed`.
+        skipped: why it does not run for them, if it does not.
+    """
+    seen = (ProbeSeen(one.demand.probe, one, skipped) for one in followed)
+    due = frozenset(one.followed.demand.name for one in seen if one.followed is not None and has_more(one))
+    return Bound(config, answer, heard_at, by_change(config, runs), due)
+
+
+def workload_of(tracked: Tracked, told: str | None) -> Workload | None:
+    """A workload as gates see it; None for what they cannot hold, and where no Change has told what it is now.
+
+    Args:
+        tracked: the workload.
+        told: its fingerprint as that was told last; see `Ledger.known`.
+    """
+    kind, key = KINDS.get(tracked.key.kind), tracked.key
+    if kind is None or tracked.fingerprint != told:
+        return None
+    return Workload(key.namespace, kind, key.name, told, dict(tracked.facts), tracked.labels)
+
+
+def _seen(change: Change) -> ChangeSeen:
+    spec = change.spec
+    return ChangeSeen(change.metadata.name, spec.count, spec.began, spec.closed)
+
+
+def _quiet_at(gate: ChangeGate, change: Change) -> datetime:
+    """When nothing more is waited for but rollouts; who announces a change says that it is complete."""
+    spec = change.spec
+    if spec.source is ChangeSource.ANNOUNCED:
+        return spec.closed
+    quiet = spec.last + timedelta(seconds=gate.spec.quiet.seconds)
+    longest = spec.began + timedelta(seconds=gate.spec.longest_quiet.seconds)
+    return max(min(quiet, longest), spec.closed)

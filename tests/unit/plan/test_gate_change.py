@@ -1,0 +1,251 @@
+"""That gates and changes understand each other: what each is told, and a story of both to its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.unit.plan import gates
+from tests.unit.plan.builders import at, on_demand
+from tests.unit.plan.changes import (
+    CART,
+    FIRST,
+    SECOND,
+    THIRD,
+    change,
+    changed,
+    created,
+    named,
+    node_body,
+    over,
+    rollout,
+    tracked,
+    triggered,
+    workload,
+)
+from tests.unit.plan.gates import gate, until
+
+from kubeprobe.api import (
+    Change,
+    ChangeGate,
+    ChangeGateNote,
+    ChangePhase,
+    ChangeSource,
+    ProbeConfig,
+    ProbeRun,
+    WorkloadKind,
+)
+from kubeprobe.plan.batch import Batch, Wait
+from kubeprobe.plan.change import ChangeSeen, plan_change
+from kubeprobe.plan.change_runs import Skipped, gate_run, plan_change_runs
+from kubeprobe.plan.demand import Demand, rollouts_of
+from kubeprobe.plan.fingerprint import ObjectKey, read_tracked
+from kubeprobe.plan.gate import GatePlan, GateSeen, plan_gate
+from kubeprobe.plan.gate_change import (
+    bound,
+    change_seen,
+    gate_wait,
+    gates_of,
+    in_scope,
+    newest_of,
+    note_of,
+    workload_of,
+)
+from kubeprobe.plan.rollout import RolloutState
+
+OWN = "kubeprobe"
+PROD = ["production"]
+SETTINGS = ObjectKey("ConfigMap", "shop", "settings")
+CART_2 = tracked("cart:2")
+GONE = {"deletionTimestamp": until(0)}
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({}, Wait(10, 60)),
+        ({"quiet": "5m", "longestQuiet": "1h"}, Wait(300, 60)),
+        ({"quiet": "1s", "longestQuiet": "2s"}, Wait(1, 2)),
+    ],
+)
+def test_how_long_a_gate_waits_for_more(spec: dict[str, str], expected: Wait) -> None:
+    assert gate_wait(gate(**spec)) == expected
+
+
+def batch(*keys: ObjectKey, source: ChangeSource = ChangeSource.ROLLOUT) -> Batch:
+    return Batch(source, at(0), at(0), Wait(10), {key: changed(key) for key in keys})
+
+
+@pytest.mark.parametrize(
+    ("told", "announced_at", "expected"),
+    [
+        (batch(CART), (), ("all", "front")),
+        (batch(ObjectKey("DaemonSet", "shop", "agent")), (), ("all",)),
+        (batch(ObjectKey("Deployment", OWN, "operator")), (), ()),
+        (batch(SETTINGS, source=ChangeSource.OBJECT), (), ()),
+        (batch(SETTINGS, CART), (), ("all", "front")),
+        (batch(ObjectKey("Announced", "", "release"), source=ChangeSource.ANNOUNCED), ("front",), ("front",)),
+        (batch(ObjectKey("Announced", "", "release"), source=ChangeSource.ANNOUNCED), ("going",), ()),
+    ],
+)
+def test_which_gates_a_batch_is_told_to(told: Batch, announced_at: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    all_gates = [
+        gate("going", metadata=GONE),
+        gate("front", scope={"namespaces": ["shop"], "namespaceLabels": {"team": "shop"}, "kinds": ["Deployment"]}),
+        gate("all"),
+    ]
+    assert gates_of(all_gates, told, {"shop": {"team": "shop"}}, OWN, announced_at) == expected
+
+
+def test_what_is_in_the_scope_of_a_gate() -> None:
+    assert in_scope(gate(), tracked(), {}, OWN)
+    assert not in_scope(gate(), read_tracked("Node", node_body()), {}, OWN)
+    assert not in_scope(gate(scope={"namespaces": ["pay"]}), tracked(), {}, OWN)
+
+
+def test_the_newest_change_is_the_one_that_was_closed_last() -> None:
+    """The second began before the first, and was gathered for longer."""
+    first = change(FIRST, began=30, last=30, closed=31, gates=PROD)
+    second = change(SECOND, began=0, last=55, closed=60, gates=PROD)
+    other = change(THIRD, gates=["staging"])
+    assert newest_of(gate(), [second, first, other]) is second
+    assert newest_of(gate(), [other]) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "spec", "expected"),
+    [
+        pytest.param(change(), {}, 10, id="as it was closed"),
+        pytest.param(change(last=8), {}, 18, id="after its quiet time"),
+        pytest.param(change(last=55, closed=60), {"quiet": "5m", "longestQuiet": "10m"}, 355, id="a longer one"),
+        pytest.param(change(last=55, closed=60), {"quiet": "50s"}, 60, id="after the longest"),
+        pytest.param(change(last=55, closed=60), {"quiet": "1s", "longestQuiet": "30s"}, 60, id="not before it closed"),
+        pytest.param(change(last=8, source=ChangeSource.ANNOUNCED), {"quiet": "1m"}, 10, id="as it was announced"),
+    ],
+)
+def test_when_a_gate_takes_a_change_for_settled(one: Change, spec: dict[str, str], expected: float) -> None:
+    seen = change_seen(gate(**spec), one, [rollout(), rollout(RolloutState.FAILED)])
+    assert (seen.id, seen.count, seen.began_at, seen.closed_at) == (FIRST, 1, at(0), one.spec.closed)
+    assert seen.settled_at == at(expected)
+    assert change_seen(gate(**spec), one, [rollout(), rollout(RolloutState.PAUSED)]).settled_at is None
+
+
+def with_change(name: str, verdict: str = "Failed", **metadata: Any) -> ChangeGate:
+    told = {"id": name, "count": 1, "since": until(0), "verdict": verdict}
+    closed = {"phase": "Closed", "reason": "ProbeFailed", "since": until(3), "closureID": "cls-1"}
+    return gate(status={**closed, "change": told, "verifyingSince": until(1)}, metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    ("of", "verdict"),
+    [
+        pytest.param(with_change(SECOND), "Failed", id="it is about this change"),
+        pytest.param(with_change(FIRST), "Pending", id="it has not taken it up"),
+        pytest.param(with_change(THIRD), None, id="it is about a newer one"),
+        pytest.param(with_change(SECOND, **GONE), None, id="it is being deleted"),
+        pytest.param(gate(), "Pending", id="it is new"),
+        pytest.param(gate(metadata={"creationTimestamp": until(11)}), None, id="it came after the change"),
+    ],
+)
+def test_what_a_gate_says_of_a_change(of: ChangeGate, verdict: str | None) -> None:
+    note = note_of(of, change(SECOND, gates=PROD))
+    assert (note.verdict.value if note is not None else None) == verdict
+
+
+def test_a_gate_is_told_with_its_state() -> None:
+    said = {"phase": "Closed", "reason": "ProbeFailed", "verdict": "Failed", "since": until(3)}
+    assert note_of(with_change(FIRST), change()) == ChangeGateNote.model_validate({"name": "production", **said})
+
+
+MAIN = triggered({"rollout": {}})
+FINISHED, GOING = rollout(), rollout(RolloutState.PROGRESSING)
+SUSPENDED = Skipped("Suspended", "spec.suspend of the ProbeConfig is true")
+
+
+def demand(one: Change, *rollouts: Any) -> Demand:
+    return Demand(one, one.spec.probes[0], rollouts or (FINISHED,))
+
+
+@pytest.mark.parametrize(
+    ("rollouts", "skipped", "due"),
+    [
+        ((FINISHED,), None, {FIRST}),
+        ((GOING,), None, {FIRST}),
+        ((FINISHED,), SUSPENDED, set()),
+        ((rollout(RolloutState.SUPERSEDED),), None, set()),
+    ],
+)
+def test_which_changes_a_probes_own_triggers_see_to(rollouts: Any, skipped: Skipped | None, due: set[str]) -> None:
+    planned = plan_change_runs(MAIN, [demand(change(), *rollouts)], (), skipped, at(10))
+    one = bound(MAIN, None, at(9), (), planned.followed, skipped)
+    assert (one.config, one.answer, one.heard_at, one.runs, one.due) == (MAIN, None, at(9), {}, due)
+
+
+def test_a_probes_own_run_tells_the_gate_when_it_is_over() -> None:
+    manifest = plan_change_runs(MAIN, [demand(change())], (), None, at(10)).create
+    assert manifest is not None
+    going = created(manifest, at(10))
+    for run, due in ((going, {FIRST}), (over(going, at(12)), set())):
+        planned = plan_change_runs(MAIN, [demand(change())], [run], None, at(12))
+        one = bound(MAIN, None, None, [run], planned.followed, None)
+        assert (one.runs, one.due) == ({FIRST: (run,)}, due)
+
+
+def test_a_workload_is_seen_as_the_changes_have_told_it() -> None:
+    one = tracked("cart:2")
+    seen = workload_of(one, one.fingerprint)
+    assert seen is not None
+    assert (seen.key, seen.template) == (("shop", "Deployment", "cart"), one.fingerprint)
+    assert (seen.images, seen.labels, seen.kind) == ({"app": "cart:2"}, {"app": "cart"}, WorkloadKind.DEPLOYMENT)
+    assert workload_of(one, tracked("cart:1").fingerprint) is None
+    assert workload_of(one, None) is None
+    node = read_tracked("Node", node_body())
+    assert workload_of(node, node.fingerprint) is None
+
+
+class Both:
+    """A gate with one probe that is run when asked, and a Change in its scope that no trigger wants."""
+
+    def __init__(self) -> None:
+        self.gate = gate()
+        self.change = change(objects=[named(mark=CART_2.fingerprint)], probes=[], gates=PROD)
+        self.config: ProbeConfig = on_demand()
+        self.runs: list[ProbeRun] = []
+
+    def look(self, seconds: float) -> GatePlan:
+        """Plan both, write, and start what is asked for."""
+        rolled_out = workload(spec={"replicas": 0}, status={"observedGeneration": 1})
+        rollouts = rollouts_of(
+            self.change, lambda one: in_scope(self.gate, one, {}, OWN), {CART: CART_2}, {CART: rolled_out}
+        )
+        seen = bound(self.config, self.answer(), None, self.runs, (), None)
+        plan = plan_gate(GateSeen(self.gate, [seen], change_seen(self.gate, self.change, rollouts)), at(seconds))
+        if plan.status is not None:
+            self.gate = gates.with_status(self.gate, plan.status)
+        for one in plan.runs:
+            self.runs.append(created(gate_run(self.config, one.change_id, one.node, one.at), at(seconds)))
+        note = note_of(self.gate, self.change)
+        notes = [note] if note is not None else []
+        told = plan_change(ChangeSeen(self.change, (), rollouts, notes, self.runs), at(seconds)).status
+        if told is not None:
+            self.change = self.change.model_copy(update={"status": told})
+        return plan
+
+    def answer(self) -> Any:
+        verdicts = [one.status.verdict.value for one in self.runs if one.status.verdict is not None]
+        return gates.answer(verdicts[-1] if verdicts else "Passed")
+
+
+@pytest.mark.parametrize(("verdict", "phase"), [("Passed", "Open"), ("Failed", "Closed")])
+def test_a_gate_has_its_probes_run_for_a_change_and_both_come_to_the_same(verdict: str, phase: str) -> None:
+    both = Both()
+    asked = both.look(11).runs
+    assert [(one.change_id, one.namespace, one.name, one.node) for one in asked] == [(FIRST, "probes", "main", "")]
+    assert both.change.status.phase is ChangePhase.VERIFYING
+    assert both.look(12).runs == ()
+    both.runs = [over(both.runs[0], at(13), verdict)]
+    assert both.look(14).runs == ()
+    assert both.gate.status.phase.value == phase
+    assert both.gate.status.change is not None
+    assert both.gate.status.change.verdict.value == both.change.status.phase.value == verdict
+    assert both.change.status.finished_at == at(14)
