@@ -16,6 +16,8 @@ from probe_sdk.samples import Samples
 LOOK_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 1.0
 """After so long a turn that was not heard is told again."""
+LOG_SECONDS: Final = 1.0
+"""Turns of so long share a line of the log, which whoever reads it asks for half a mebibyte at a time."""
 
 
 class Turns:
@@ -82,6 +84,9 @@ class Teller:
         self._unheard: tuple[str, ...] = ()
         """Targets whose turn was told, but not heard."""
         self._again_at = now
+        self._owed: Samples | None = None
+        """What the log has no line of yet."""
+        self._log_at = now
 
     def wait(self, now: float) -> None:
         """Until there may be something to tell; no longer than a moment."""
@@ -105,6 +110,7 @@ class Teller:
             self._tell_turns((*self._unheard, *told.targets), now, log=True)
         elif self._unheard and now >= self._again_at:
             self._tell_turns(self._unheard, now, log=False)
+        self._log_what_is_owed(now)
 
     def tell_everything(self) -> None:
         """Tell how all targets are; nothing that was not heard before is missing then."""
@@ -121,12 +127,19 @@ class Teller:
         known = [account for target in dict.fromkeys(targets) if (account := self._accounts.get(target)) is not None]
         parts = [*self._epoch.turns(known, len(self._accounts), self._pace)]
         if log and parts:
-            self._log(parts[-1])
+            self._owed = parts[-1]
+            self._log_what_is_owed(now)
         unheard = next((number for number, samples in enumerate(parts) if not self._home.send(samples)), len(parts))
         self._unheard = tuple(one.target for samples in parts[unheard:] for one in samples.targets)
         self._again_at = now + AGAIN_SECONDS
 
+    def _log_what_is_owed(self, now: float) -> None:
+        if self._owed is not None and now >= self._log_at:
+            self._log_at = now + LOG_SECONDS
+            self._log(self._owed)
+
     def _log(self, samples: Samples) -> None:
+        self._owed = None
         self._write(log_line(samples, self._all(), self._epoch.time_of))
 
     def _all(self) -> list[Account]:

@@ -11,7 +11,7 @@ import pytest
 
 from probe_sdk.resident.account import Account, Denoise
 from probe_sdk.resident.outbox import SUMMARY_SECONDS
-from probe_sdk.resident.teller import AGAIN_SECONDS, Teller, Turns
+from probe_sdk.resident.teller import AGAIN_SECONDS, LOG_SECONDS, Teller, Turns
 from probe_sdk.resident.told import TARGETS_PER_MESSAGE, Epoch, Pace
 from probe_sdk.samples import LOG_MARK, LOGGED_FAILING, MAX_SAMPLES_BYTES, MAX_TARGET_NAME, Samples
 
@@ -201,3 +201,15 @@ def test_a_signal_may_come_at_any_line_of_the_tellers() -> None:
         sys.settrace(before)
     assert [*turns.drain()] == ["a"]
     assert frames > 3
+
+
+def test_turns_of_a_second_share_a_line_of_the_log_and_the_last_of_them_is_not_left_out() -> None:
+    desk = Desk(*(str(number) for number in range(100)))
+    for hundredth in range(100):
+        desk.fail(str(hundredth))
+        desk.teller.tell(1.0 + hundredth / 100)
+    assert len(desk.lines) == 1
+    for second in range(1, 5):
+        desk.teller.tell(1.0 + second * LOG_SECONDS)
+    assert [line["targetsFailed"] for line in desk.lines][:2] == [1, 100]
+    assert len(desk.lines) <= 3
