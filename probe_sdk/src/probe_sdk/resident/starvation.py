@@ -11,8 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from bisect import bisect_right
-from collections import deque
+import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -22,7 +21,6 @@ CPU_STATS: Final = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat")
 THROTTLED: Final = re.compile(rb"throttled_(?:usec|time) (\d+)")
 UNIT_SECONDS: Final = {b"throttled_usec": 1e-6, b"throttled_time": 1e-9}
 SAMPLE_SECONDS: Final = 0.002
-KEPT: Final = 8192
 MOST_BYTES: Final = 1024
 
 
@@ -55,41 +53,44 @@ class Kernel:
 
 
 class Starvation:
-    """How long the prober was held up, since any recent time.
+    """How long the prober was held up. What was withheld since a moment is the total now less the total of then.
 
     Args:
         withheld_seconds: what the kernel withheld in all up to now.
+        worked_seconds: how long the thread has worked in all.
     """
 
-    def __init__(self, withheld_seconds: Callable[[], float], now: float) -> None:
+    def __init__(
+        self, withheld_seconds: Callable[[], float], now: float, worked_seconds: Callable[[], float] = time.thread_time
+    ) -> None:
         self._withheld_seconds = withheld_seconds
+        self._worked_seconds = worked_seconds
         self._late_seconds = 0.0
-        self._at: deque[float] = deque((now,), KEPT)
-        self._total: deque[float] = deque((withheld_seconds(),), KEPT)
+        self._looked_at = now
+        self._latest_seconds = withheld_seconds()
 
     def late(self, seconds: float) -> None:
         """Count that the loop itself came so late to what it should have done."""
         self._late_seconds += seconds
 
     def sample(self, now: float) -> None:
-        """Remember what there is by now; cheap when called too often."""
-        if now - self._at[-1] >= SAMPLE_SECONDS:
-            self._at.append(now)
-            self._total.append(self.total_seconds())
-
-    def seconds_since(self, start: float) -> float:
-        """How much was withheld since `start`, and never less than that: back to the last look before it."""
-        index = max(bisect_right(self._at, start) - 1, 0)
-        return self.total_seconds() - self._total[index]
+        """Look at what there is by now; cheap when called too often."""
+        if now - self._looked_at >= SAMPLE_SECONDS:
+            self._looked_at = now
+            self._latest_seconds = self.total_seconds()
 
     @property
     def latest_seconds(self) -> float:
-        """How much had been withheld in all at the last look, which any thread may ask."""
-        return self._total[-1]
+        """How much had been withheld in all at the last look: never more than by now. Any thread may ask."""
+        return self._latest_seconds
 
     def total_seconds(self) -> float:
         """How much was withheld in all."""
         return self._withheld_seconds() + self._late_seconds
+
+    def used_seconds(self) -> float:
+        """How long the thread has worked, or was ready to and withheld from it, in all."""
+        return self._worked_seconds() + self._withheld_seconds()
 
 
 @contextlib.contextmanager
