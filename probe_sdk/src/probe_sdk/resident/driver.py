@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from probe_sdk.arguments import checked
 from probe_sdk.failure import ProbeFailure
 from probe_sdk.resident.checks import CheckLoop
+from probe_sdk.resident.lookups import LookupLoop
 from probe_sdk.resident.rota import Rota
 from probe_sdk.resident.spec import Spec
 
@@ -24,7 +25,7 @@ class CheckDriver:
         self._model = model
         self._params: dict[str, BaseModel | ProbeFailure] = {}
         self._timeout_seconds = 0.0
-        self._loop = asyncio.new_event_loop()
+        self._loop = LookupLoop()
         self._stop = asyncio.Event()
         self._checks: CheckLoop | None = None
 

@@ -13,9 +13,11 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 SCHEDSTAT: Final = "/proc/thread-self/schedstat"
+THREAD_SCHEDSTAT: Final = "/proc/self/task/{}/schedstat"
 CPU_STATS: Final = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat")
 """Of the unified and of the older hierarchy, as a container sees its own."""
 THROTTLED: Final = re.compile(rb"throttled_(?:usec|time) (\d+)")
@@ -101,6 +103,15 @@ def starvation(clock: Callable[[], float]) -> Iterator[Starvation]:
         yield Starvation(lambda: kernel.run_delay_seconds() + kernel.throttled_seconds(), clock())
     finally:
         kernel.close()
+
+
+def run_delay_of(thread: int) -> float:
+    """How long a thread of this process, by its native id, has waited for a CPU in all; 0 where that is not known."""
+    try:
+        fields = Path(THREAD_SCHEDSTAT.format(thread)).read_bytes().split()
+    except OSError:
+        return 0.0
+    return int(fields[1]) * 1e-9 if len(fields) > 1 else 0.0
 
 
 def _opened(path: str) -> int | None:
