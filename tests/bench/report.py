@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 
 def say(text: str) -> None:
@@ -23,3 +24,14 @@ def percentile(values: Sequence[float], share: float) -> float:
     if len(values) < 2:
         return values[0] if values else float("nan")
     return statistics.quantiles(values, n=1000, method="inclusive")[round(share * 1000) - 1]
+
+
+def most_within(times: Iterable[datetime], window: timedelta) -> int:
+    """The most of these moments that lie in any stretch of such a length."""
+    moments = sorted(times)
+    most = first = 0
+    for last, moment in enumerate(moments):
+        while moment - moments[first] >= window:
+            first += 1
+        most = max(most, last - first + 1)
+    return most

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.bench.fleet import NAMESPACE, Fleet, fleet
-from tests.bench.report import finish, say
+from tests.bench.report import finish, most_within, say
 from tests.lab.kubectl import Kubectl, eventually
 
 WINDOW = timedelta(minutes=5)
@@ -40,7 +40,7 @@ def main() -> None:
     finish(
         {
             "objects": asked.probes,
-            "writes_per_object_5min": max((_most(one) for one in times.values()), default=0),
+            "writes_per_object_5min": max((most_within(one, WINDOW) for one in times.values()), default=0),
             "writes": sum(len(one) for one in times.values()),
         }
     )
@@ -57,11 +57,6 @@ def _writes(going: Fleet, since: datetime, until: datetime) -> dict[str, list[da
         if event["verb"] == "patch" and event["objectRef"]["resource"] == "proberesults":
             times[event["objectRef"]["name"]].append(datetime.fromisoformat(event["requestReceivedTimestamp"]))
     return times
-
-
-def _most(times: list[datetime]) -> int:
-    """The most writes in any five minutes."""
-    return max(sum(first <= one < first + WINDOW for one in times) for first in times)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import Any
 from kubeprobe.kube.client import Client, connect
 from kubeprobe.kube.port import CONFIGS, NAMESPACES, NODES, RESULTS, RUNS, TEMPLATES
 from testbed import ControlPlane
-from tests.bench.report import finish, say
+from tests.bench.report import finish, most_within, say
 from tests.lab.process import OperatorProcess
 from tests.lab.simulated import install, node, simulate
 
@@ -112,14 +112,7 @@ def _busiest(audit: Path) -> float:
                 kinds[f"{event['verb']} {event['objectRef']['resource']}"] += 1
     for kind, count in kinds.most_common():
         say(f"  {kind}: {count}")
-    times.sort()
-    window = timedelta(seconds=WINDOW_SECONDS)
-    most = first = 0
-    for last, moment in enumerate(times):
-        while moment - times[first] >= window:
-            first += 1
-        most = max(most, last - first + 1)
-    return round(most / WINDOW_SECONDS, 1)
+    return round(most_within(times, timedelta(seconds=WINDOW_SECONDS)) / WINDOW_SECONDS, 1)
 
 
 def _size(body: dict[str, Any]) -> int:

@@ -57,11 +57,12 @@ def writes(log: Path, since: datetime = EVER) -> list[Write]:
 
 def _all(log: Path) -> Iterator[Write]:
     for part in sorted(log.parent.glob(f"{log.stem}*{log.suffix}")):
-        for line in part.read_text().splitlines():
-            if '"userAgent":"kubeprobe/' in line and '"stage":"ResponseComplete"' in line:
-                found = read_write(json.loads(line))
-                if found is not None:
-                    yield found
+        with part.open() as lines:
+            for line in lines:
+                if '"userAgent":"kubeprobe/' in line and '"stage":"ResponseComplete"' in line:
+                    found = read_write(json.loads(line))
+                    if found is not None:
+                        yield found
 
 
 def read_write(event: Mapping[str, Any]) -> Write | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from rich.text import Text
 
 from testbed import Testbed, TestbedError
 from testbed.providers import ProviderKind
-from tests.lab.faults import BROKEN_NODE, NODE_PROBE, install_probes
+from tests.lab.faults import BROKEN_NODE, NODE_PROBE, install_probes, stopped
 from tests.lab.images import ROOT
 from tests.lab.kubectl import KubectlError
 from tests.lab.lab import CASES, NAMESPACE, PROBES, Lab
@@ -123,16 +123,6 @@ def fault(stage: Stage, broken: AbstractContextManager[None], probe: str) -> Non
     with broken:
         stage.wait(f"{probe} turns Failed", lambda results: results.get(probe, {}).get("verdict") == "Failed")
     stage.wait("mended; everything is green again", all_green)
-
-
-@contextmanager
-def stopped(testbed: Testbed, component: str) -> Iterator[None]:
-    """A component that is stopped for as long as the block lasts."""
-    testbed.stop(component)
-    try:
-        yield
-    finally:
-        testbed.start(component)
 
 
 def all_green(results: dict[str, Any]) -> bool:

@@ -6,10 +6,12 @@ Used by the end-to-end tests (each fault a test) and by the bench that makes a t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from testbed import Testbed
 from tests.lab.kubectl import eventually
 from tests.lab.lab import PROBES, Lab
 
@@ -59,6 +61,20 @@ def install_probes(lab: Lab) -> None:
         timeout=f"{TIMEOUT_SECONDS}s",
         podOverrides={"nodeSelector": {"kubernetes.io/hostname": "node-1"}},
     )
+
+
+@contextmanager
+def stopped(testbed: Testbed, component: str, *, flush: bool = False) -> Iterator[None]:
+    """A component that is stopped for as long as the block lasts.
+
+    Args:
+        flush: whether the rules that a node's kube-proxy wrote go as well.
+    """
+    testbed.stop(component, flush=flush)
+    try:
+        yield
+    finally:
+        testbed.start(component)
 
 
 def _stop(component: str) -> Callable[[Lab], None]:

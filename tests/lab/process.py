@@ -119,20 +119,29 @@ def free_port(address: str) -> int:
 
 
 @contextmanager
-def operator_beside(lab: Lab, log: Path) -> Iterator[OperatorProcess]:
-    """The operator as a process instead of the one in the cluster, which comes back afterwards."""
+def without_operator(lab: Lab) -> Iterator[None]:
+    """The cluster without its operator, which comes back afterwards."""
     deployment = f"deployment/{RELEASE}"
     lab.kubectl("-n", NAMESPACE, "scale", deployment, "--replicas=0")
-    eventually(
-        "the operator in the cluster is gone",
-        lambda: not lab.kubectl.list("pods", NAMESPACE, "-l", "app.kubernetes.io/name=kubeprobe"),
-        READY_SECONDS,
-    )
-    process = OperatorProcess(lab.testbed.kubeconfig, lab.testbed.host_address, log)
     try:
-        process.start()
-        yield process
+        eventually(
+            "the operator in the cluster is gone",
+            lambda: not lab.kubectl.list("pods", NAMESPACE, "-l", "app.kubernetes.io/name=kubeprobe"),
+            READY_SECONDS,
+        )
+        yield
     finally:
-        process.stop()
         lab.kubectl("-n", NAMESPACE, "scale", deployment, f"--replicas={REPLICAS}")
         lab.kubectl("-n", NAMESPACE, "rollout", "status", deployment, "--timeout=90s", timeout_seconds=100)
+
+
+@contextmanager
+def operator_beside(lab: Lab, log: Path) -> Iterator[OperatorProcess]:
+    """The operator as a process instead of the one in the cluster, which comes back afterwards."""
+    with without_operator(lab):
+        process = OperatorProcess(lab.testbed.kubeconfig, lab.testbed.host_address, log)
+        try:
+            process.start()
+            yield process
+        finally:
+            process.stop()

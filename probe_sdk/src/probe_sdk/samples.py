@@ -19,11 +19,16 @@ MAX_TARGETS: Final = 1000
 MAX_TARGET_NAME: Final = 253
 MAX_MESSAGE: Final = 512
 MAX_CLASSES: Final = 17
+MAX_CLASS: Final = 63
+MAX_BUCKETS: Final = 64
+MAX_COUNT: Final = 2**53
+"""More is not exact in every reader of JSON."""
 LOG_MARK: Final = "kubeprobe-samples "
 """What the log's line begins with."""
 LOGGED_FAILING: Final = 20
 
-Count = Annotated[int, Field(ge=0, strict=True)]
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT, strict=True)]
+Number = Annotated[int, Field(ge=1, le=MAX_COUNT, strict=True)]
 Verdict = Literal["Passed", "Failed", "Unknown"]
 TargetName = Annotated[str, Field(min_length=1, max_length=MAX_TARGET_NAME)]
 
@@ -45,11 +50,16 @@ class TargetSample(_WireModel):
     missed: Count = Field(description="Of these, not served at all.")
     turns: Count = Field(description="How often the verdict turned.")
     seconds: float = Field(ge=0, allow_inf_nan=False, description="How long the passed probes took in all, in seconds.")
-    buckets: dict[int, Count] = Field(
-        {}, max_length=64, description="Passed probes by how long they took: the index of the histogram's bucket."
+    buckets: dict[Annotated[int, Field(ge=0, lt=MAX_BUCKETS)], Count] = Field(
+        {},
+        max_length=MAX_BUCKETS,
+        description="Passed probes by how long they took: the index of the histogram's bucket.",
     )
-    classes: dict[str, Count] = Field(
+    classes: dict[Annotated[str, Field(max_length=MAX_CLASS)], Count] = Field(
         {}, max_length=MAX_CLASSES, description="Slots that did not pass, by the class of the reason."
+    )
+    life: Count = Field(
+        0, description="Higher once the target was none for a while and came back: then all its counts began anew."
     )
 
     @model_validator(mode="after")
@@ -63,11 +73,11 @@ class Samples(_WireModel):
     """What a prober knows of some or all of its targets."""
 
     epoch: str = Field(min_length=1, max_length=63, description="One life of the prober's process; sorts by age.")
-    sequence: int = Field(ge=1, strict=True, description="Counts the messages of an epoch.")
+    sequence: Number = Field(description="Counts the messages of an epoch.")
     sent_at: AwareDatetime = Field(description="When it was put together, by the prober's clock.")
     started_at: AwareDatetime = Field(description="When the epoch began, by the prober's clock.")
     complete: bool = Field(description="Whether this ends a round in which all targets were told.")
-    round: int = Field(0, ge=0, description="Which round of all targets it belongs to; 0 for a turn told by itself.")
+    round: Count = Field(0, description="Which round of all targets it belongs to; 0 for a turn told by itself.")
     of: Count = Field(description="How many targets the prober has in all.")
     interval_seconds: float = Field(gt=0, allow_inf_nan=False, description="From one slot of a target to its next.")
     served_ratio: float = Field(
@@ -98,9 +108,9 @@ class LogLine(_LogModel):
     """A message in short: counts over all targets, and by name only those that are not well, the failed ones first."""
 
     epoch: str = Field(min_length=1, max_length=63)
-    sequence: int = Field(ge=1)
+    sequence: Number
     sent_at: AwareDatetime
-    round: int = Field(ge=0)
+    round: Count
     interval_seconds: float = Field(gt=0, allow_inf_nan=False)
     served_ratio: float = Field(ge=0, le=1)
     targets: Count

@@ -127,7 +127,7 @@ def test_what_a_prober_tells_becomes_the_answer_at_once(prober: Prober) -> None:
     page = httpx.get(f"{prober.operator.url}/metrics", timeout=20).text
     labels = f'config="{prober.config}",namespace="{prober.namespace}",target="b",target_team="shop"'
     found = [line for line in page.splitlines() if line.startswith("probe_success{") and prober.config in line]
-    assert any(line.endswith(" 0.0") and all(one in line for one in labels.split(",")) for line in found), found
+    assert any(line.endswith("} 0") and all(one in line for one in labels.split(",")) for line in found), found
 
 
 def test_what_is_not_to_be_believed_is_refused_and_changes_nothing(prober: Prober) -> None:

@@ -61,7 +61,8 @@ def make_results(context: Context, residents: ResidentStore | None = None) -> Re
 
 def make_residents(context: Context) -> ResidentReconciler:
     api: Any = context.api
-    return ResidentReconciler(context, Discovery(api, context, lambda: 0.0))
+    heard = ResidentStore(context.views, context.now)
+    return ResidentReconciler(context, Discovery(api, context, lambda: 0.0), heard)
 
 
 def make_configs(context: Context, results: ResultReconciler | None = None) -> ConfigReconciler:

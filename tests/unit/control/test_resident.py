@@ -16,6 +16,7 @@ from kubeprobe.control.context import Context, Kind, Work
 from kubeprobe.control.discovery import Discovery
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.resident import PATIENCE_SECONDS, ResidentReconciler
+from kubeprobe.control.resident_store import ResidentStore
 from kubeprobe.kube.port import ApiError, Object, Resource
 
 KEY = (NAMESPACE, "main")
@@ -65,7 +66,8 @@ class World:
         self.queue: WorkQueue[Work] = WorkQueue(lambda: self.seconds)
         self.context: Context = make_context(self.cluster, lambda: at(self.seconds), self.queue)
         self.discovery = Discovery(self.cluster, self.context, lambda: self.seconds)
-        self.residents = ResidentReconciler(self.context, self.discovery)
+        self.heard = ResidentStore(self.context.views, self.context.now)
+        self.residents = ResidentReconciler(self.context, self.discovery, self.heard)
         params = {"type": "object", "additionalProperties": True}
         self.context.views.templates.put(template(modes=["Resident"], params=params))
 
@@ -140,6 +142,31 @@ def test_a_kind_is_watched_while_a_config_wants_it() -> None:
     living(check)
 
 
+def test_what_is_watched_now_can_be_looked_after() -> None:
+    async def check(world: World) -> None:
+        world.discovery.want(KEY, SERVICES)
+        await until(lambda: world.cluster.watching == ["services"])
+        assert [watch.listed.is_set() for watch in world.discovery.followed] == [True]
+        world.discovery.want(KEY, frozenset())
+        await until(lambda: world.discovery.followed == ())
+
+    living(check)
+
+
+def test_a_kind_that_is_not_to_be_listed_makes_no_config_of_another_kind_impatient() -> None:
+    async def check(world: World) -> None:
+        world.cluster.listing.clear()
+        world.discovery.want((NAMESPACE, "other"), frozenset({DiscoverKind.INGRESS}))
+        await until(lambda: world.discovery.followed)
+        world.seconds = 2 * PATIENCE_SECONDS
+        world.ask({"kind": "Service"})
+        await world.residents.reconcile(KEY)
+        assert world.said() == {}
+        assert world.discovery.waiting_seconds({DiscoverKind.INGRESS}) == 2 * PATIENCE_SECONDS
+
+    living(check)
+
+
 def test_a_config_hears_of_what_concerns_it_after_a_while() -> None:
     async def check(world: World) -> None:
         world.ask({"kind": "Service", "selector": {"matchLabels": {"a": "b"}}})
@@ -160,6 +187,27 @@ def test_a_config_hears_of_what_concerns_it_after_a_while() -> None:
         assert not await told("ADDED", service("two", 4))
         assert await told("MODIFIED", service("one", 5))  # it is selected no more
         assert not await told("DELETED", service("one", 6))
+
+    living(check)
+
+
+def test_what_changes_all_the_time_is_taken_in_each_few_seconds() -> None:
+    async def check(world: World) -> None:
+        world.ask({"kind": "Service"})
+        await world.residents.reconcile(KEY)
+        await until(lambda: world.cluster.watching)
+        world.is_due()
+        due = []
+        for version in range(1, 201):
+            world.seconds = version / 10
+            await world.cluster.changes.put({"type": "ADDED", "object": service(f"s{version}", version)})
+            await until(world.cluster.changes.empty)
+            await asyncio.sleep(0)
+            world.queue._promote()
+            if world.queue._ready:
+                due.append(world.seconds)
+                assert world.is_due()
+        assert due == pytest.approx([1.1, 6.1, 11.1, 16.1])
 
     living(check)
 

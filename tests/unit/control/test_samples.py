@@ -7,14 +7,19 @@ from typing import Any
 
 import pytest
 from tests.unit.control.residents import KEY, Ear, pod_of
-from tests.unit.plan.builders import NAMESPACE, at, config
+from tests.unit.plan.builders import NAMESPACE, at
+from tests.unit.plan.builders import config as plain_config
 from tests.unit.plan.residents import line, sample, samples
 
-from kubeprobe.api import ResidentSource, Verdict
-from kubeprobe.control import resident_store
+from kubeprobe.api import Condition, ResidentSource, Verdict
+from kubeprobe.control import kubelet, resident_store
+from kubeprobe.control.context import Kind
+from kubeprobe.control.discovery import Discovery
 from kubeprobe.control.kubelet import AGAIN_SECONDS, MOST_AT_ONCE
+from kubeprobe.control.resident import ResidentReconciler
 from kubeprobe.intake.port import PodIdentity, SamplesAnswer
 from kubeprobe.kube.port import ApiError
+from kubeprobe.plan.resident_answer import WRITE_GAP_SECONDS
 from kubeprobe.plan.resident_pod import read_resident_pod
 from kubeprobe.plan.samples import SILENT_SECONDS
 from probe_sdk.samples import MAX_TARGETS, Samples, TargetSample
@@ -102,6 +107,31 @@ class TestAnswer:
         await ear.look(31.5)
         assert (ear.written().verdict, ear.written().reason) == (Verdict.UNKNOWN, "Stale")
 
+    async def test_the_first_word_after_silence_is_the_answer_at_once_though_nothing_turned(self, ear: Ear) -> None:
+        who = ear.pod()
+        await ear.tell(who, round_of(1, *GREEN))
+        await ear.look(31.5)
+        assert ear.written().reason == "Stale"
+        ear.seconds = 40
+        await ear.tell(who, round_of(2, *GREEN))
+        assert (ear.written().verdict, ear.written().reason) == (Verdict.PASSED, "Passed")
+
+    async def test_the_first_message_after_words_from_the_log_says_at_once_which_way_it_came(self, ear: Ear) -> None:
+        who = ear.pod()
+        await ear.tell(who, round_of(1, *GREEN))
+        ear.seconds = 22
+        ear.cluster.logs["main-1"] = line(sequence=3, round=3).text()
+        await ear.reader.look()
+        await ear.work()
+        by_log = ear.written().resident
+        assert by_log is not None
+        assert by_log.source is ResidentSource.KUBELET
+        ear.seconds = 25
+        await ear.tell(who, round_of(4, *GREEN))
+        by_message = ear.written().resident
+        assert by_message is not None
+        assert by_message.source is ResidentSource.INTAKE
+
     async def test_targets_that_are_gone_are_gone_from_the_answer(self, ear: Ear) -> None:
         who = ear.pod()
         await ear.tell(who, round_of(1, *GREEN[:1], RED))
@@ -111,11 +141,61 @@ class TestAnswer:
 
     async def test_another_mode_takes_it_all_away(self, ear: Ear) -> None:
         await ear.tell(ear.pod(), round_of(1, *GREEN))
-        ear.views.configs.put(config(metadata={"resourceVersion": "99"}))
+        ear.views.configs.put(plain_config(metadata={"resourceVersion": "99"}))
         await ear.look(10)
         await ear.look(1000)
         assert ear.written().resident is None
         assert ear.store.probers(KEY) == {}
+
+
+async def tell_for_long(ear: Ear, who: PodIdentity, *missed: int) -> list[int]:
+    """Summaries of a thousand slots each; the numbers of those after which the config is looked at for its rate."""
+    looked, total = [], 0
+    for number, more in enumerate(missed, 1):
+        ear.seconds, total = 10.0 * number, total + more
+        slots: dict[str, Any] = {"passed": 1000 * number - total, "unknown": total, "missed": total}
+        await ear.sink.accept(who, round_of(number, target("a", **slots)), ear.now())
+        await ear.results.reconcile(KEY)
+        if (Kind.RESIDENT, KEY) in ear.queue._ready:
+            looked.append(number)
+        ear.queue.close()
+        ear.queue.open()
+    return looked
+
+
+class TestRate:
+    async def test_one_that_is_not_kept_is_looked_at_once_it_has_lasted(self, ear: Ear) -> None:
+        config, who = ear.config(interval="1s"), ear.pod()
+        looked = await tell_for_long(ear, who, *[400] * 40)
+        assert looked[0] == 14  # two minutes after the second message, the first with a difference
+        assert ear.store.served_share(config) == pytest.approx(0.6)
+        assert ear.store.served_share(ear.config(interval="2s")) is None
+        assert ear.store.served_share(plain_config()) is None
+
+    async def test_what_stands_already_is_not_looked_at(self, ear: Ear) -> None:
+        config, who = ear.config(interval="1s"), ear.pod()
+        kept = Condition(
+            type="RateKept", status="True", reason="RateKept", observed_generation=1, last_transition_time=at(0)
+        )
+        status = config.status.model_copy(update={"conditions": (kept,)})
+        metadata = config.metadata.model_copy(update={"resource_version": "50"})
+        ear.views.configs.put(config.model_copy(update={"status": status, "metadata": metadata}))
+        looked = await tell_for_long(ear, who, *[50] * 60, *[900] * 30)
+        assert looked[0] > 60
+
+    async def test_what_is_known_of_it_reaches_the_config(self, ear: Ear) -> None:
+        """Through the reconciler, which has it from the same store."""
+        one = ear.config(interval="1s")
+        body = one.model_dump(by_alias=True, exclude_none=True, mode="json")
+        ear.cluster.objects["probeconfigs", NAMESPACE, "main"] = body
+        api: Any = ear.cluster
+        residents = ResidentReconciler(ear.context, Discovery(api, ear.context, lambda: 0.0), ear.store)
+        await tell_for_long(ear, ear.pod(), *[400] * 20)
+        await residents.reconcile(KEY)
+        (written,) = ear.cluster.all("probeconfigs")
+        reasons = {each["type"]: each["reason"] for each in written["status"]["conditions"]}
+        assert reasons["RateKept"] == "IntervalTooShort"
+        assert await tell_for_long(ear, ear.pod("main-2"), *[400] * 20) == []  # it stands by now
 
 
 class TestRefusal:
@@ -160,7 +240,7 @@ class TestRefusal:
         assert await ear.tell(who, round_of(1, *GREEN)) is SamplesAnswer.UNKNOWN_POD
 
     async def test_a_pod_of_a_config_in_another_mode_is_refused(self, ear: Ear) -> None:
-        ear.views.configs.put(config(metadata={"resourceVersion": "99"}))
+        ear.views.configs.put(plain_config(metadata={"resourceVersion": "99"}))
         assert await ear.tell(ear.pod(), round_of(1, *GREEN)) is SamplesAnswer.UNKNOWN_POD
 
     async def test_one_that_the_watch_has_not_told_of_yet_is_looked_at(self, ear: Ear) -> None:
@@ -180,6 +260,18 @@ class TestRefusal:
     async def test_a_replica_that_does_not_lead_takes_nothing(self, ear: Ear) -> None:
         ear.leading = False
         assert await ear.tell(ear.pod(), round_of(1, *GREEN)) is SamplesAnswer.UNAVAILABLE
+
+    async def test_a_leader_that_is_deposed_while_it_looks_for_the_pod_takes_nothing(
+        self, ear: Ear, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def deposed(*_: object) -> Any:
+            ear.leading = False
+            return pod_of()
+
+        monkeypatch.setattr(ear.cluster, "get", deposed)
+        who = PodIdentity(NAMESPACE, "main-1", "uid-main-1")
+        assert await ear.tell(who, round_of(1, *GREEN)) is SamplesAnswer.UNAVAILABLE
+        assert ear.store.keys() == ()
 
     async def test_more_targets_than_there_is_room_for_are_refused(
         self, ear: Ear, monkeypatch: pytest.MonkeyPatch
@@ -234,6 +326,33 @@ class TestRestart:
         await ear.tell(who, round_of(2, *(target(one, passed=11) for one in "abc")))
         await ear.look(1000)
         assert ear.written().window[0].passed == 33
+
+    async def test_nobody_was_silent_before_they_could_find_the_way_here(self, ear: Ear) -> None:
+        await ear.tell(ear.pod(), round_of(1, *GREEN))
+        ear.results.reset()
+        ear.seconds = 100  # so long it took until the views were in step
+        ear.store.listen()
+        await ear.look(129)
+        assert ear.written().verdict is Verdict.PASSED
+        await ear.look(131)
+        assert ear.written().reason == "Stale"
+
+    async def test_a_new_leader_does_not_turn_the_verdict_before_each_node_was_heard(self, ear: Ear) -> None:
+        ear.config(eachNode=True)
+        one, two = ear.pod("p1", node="n1"), ear.pod("p2", node="n2")
+        await ear.tell(one, round_of(1, *GREEN))
+        ear.seconds = 6
+        await ear.tell(two, round_of(1, *GREEN[:1], RED))
+        red, writes = ear.written(), ear.writes()
+        assert red.verdict is Verdict.FAILED
+        ear.seconds = 50
+        ear.results.reset()
+        await ear.look(50)
+        for who, said in ((one, round_of(6, *GREEN)), (two, round_of(6, *GREEN[:1], RED))):
+            ear.seconds += 3
+            await ear.tell(who, said)
+            assert (ear.written().verdict, ear.written().since) == (Verdict.FAILED, red.since)
+        assert ear.writes() == writes
 
     async def test_a_restarted_prober_counts_on(self, ear: Ear) -> None:
         who = ear.pod()
@@ -307,6 +426,9 @@ class TestKubelet:
         green = ear.written()
         assert (green.verdict, green.resident and green.resident.source) == (Verdict.PASSED, ResidentSource.INTAKE)
 
+    def test_it_is_read_within_half_a_minute(self) -> None:
+        assert SILENT_SECONDS + kubelet.LOOK_SECONDS + kubelet.ANSWER_SECONDS + WRITE_GAP_SECONDS <= 30
+
     async def test_a_line_that_stays_the_same_is_no_sign_of_life(self, ear: Ear) -> None:
         await ear.tell(ear.pod(), round_of(1, *GREEN))
         ear.cluster.logs["main-1"] = line(sequence=2).text()
@@ -363,6 +485,38 @@ class TestKubelet:
         ear.seconds = 100
         await ear.reader.look()
         assert ear.context.metrics.log_reads.labels("failed")._value.get() == 1
+
+    async def test_a_dead_node_holds_up_no_other_ones_logs(self, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+        hung, read = 0, ear.cluster.pod_log
+
+        async def pod_log(namespace: str, pod: str, container: str, **more: int) -> str:
+            nonlocal hung
+            if pod == "main-1":
+                hung += 1
+                await asyncio.Event().wait()
+            return await read(namespace, pod, container, **more)
+
+        monkeypatch.setattr(ear.cluster, "pod_log", pod_log)
+        monkeypatch.setattr("kubeprobe.control.kubelet.LOOK_SECONDS", 0.001)
+        monkeypatch.setattr("kubeprobe.control.kubelet.MOST_AT_ONCE", 3)
+        ear.config(eachNode=True)
+        ear.pod()
+        ear.pod("main-2", node="n2")
+        ear.cluster.logs["main-2"] = ""
+        ear.seconds = 100
+        running = asyncio.create_task(ear.reader.run())
+        async with asyncio.timeout(10):
+            while hung < 3:
+                ear.seconds += AGAIN_SECONDS
+                await asyncio.sleep(0.002)
+            before = ear.context.metrics.log_reads.labels("silent")._value.get()
+            ear.seconds += AGAIN_SECONDS
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert before >= 2
+        assert hung == 3  # no more at a time than may be
+        assert ear.context.metrics.log_reads.labels("silent")._value.get() == before
 
     async def test_it_looks_again_and_again(self, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("kubeprobe.control.kubelet.LOOK_SECONDS", 0.001)

@@ -125,6 +125,22 @@ async def test_of_a_prober_that_is_silent_nothing_is_claimed(ear: Ear, page: Pag
     assert page.get_sample_value("probe_success", {**BASE, "target": "a"}) is None
 
 
+async def test_with_the_config_or_its_prober_its_series_are_gone(ear: Ear, page: Page) -> None:
+    main, who = ear.config(), ear.pod()
+    await ear.tell(who, round_of(1, target("a")))
+    assert page.get_sample_value("probe_success", {**BASE, "target": "a"}) == 1
+    ear.config(suspend=True)
+    ear.views.resident_pods.drop(("probes", "main-1"), who.pod_uid)
+    assert page.families()["probe_success"].samples == []
+    ear.config()
+    await ear.tell(ear.pod("main-2"), round_of(1, target("a")))
+    assert page.get_sample_value("probe_success", {**BASE, "target": "a"}) == 1
+    ear.views.configs.drop(("probes", "main"), main.metadata.uid)
+    assert all(
+        family.samples == [] for family in page.families().values() if family.name != "kubeprobe_targets_not_shown"
+    )
+
+
 async def test_no_more_targets_than_fit_are_shown(ear: Ear, page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(target_metrics, "MOST_TARGETS", 2)
     await ear.tell(ear.pod(), samples(1, *(target(one) for one in "abcde")))

@@ -7,8 +7,9 @@ from typing import Any
 from tests.unit.control.parts import make_context, make_nodes, make_residents, make_runs
 from tests.unit.control.residents import KEY, pod_of
 from tests.unit.plan.builders import NAMESPACE, at, config, run
+from tests.unit.plan.residents import resident
 
-from kubeprobe.control.context import Context, Work
+from kubeprobe.control.context import Context, Kind, Work
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.watch import Watcher
 from kubeprobe.control.wave import WaveReconciler
@@ -33,6 +34,21 @@ def test_a_config_that_was_seen_before_its_namespace_is_looked_at_again() -> Non
     assert len(context.queue) == 1
     watcher.namespace(namespace(2))  # nothing that matters has changed
     assert len(context.queue) == 1
+
+
+def test_configs_that_look_for_targets_elsewhere_hear_of_namespaces_that_change_or_go() -> None:
+    context, watcher = watching()
+    targets = {"discover": [{"kind": "Service", "namespaces": ["there"]}]}
+    context.views.configs.put(resident("looks", targets=targets))
+    context.views.configs.put(resident("does-not"))
+    due: list[Work] = [(Kind.RESIDENT, (NAMESPACE, "looks"))]
+    metadata = {"name": "there", "uid": "uid-there", "resourceVersion": "1"}
+    watcher.namespace({"metadata": metadata})
+    assert [*context.queue._ready] == due
+    context.queue.close()
+    context.queue.open()
+    watcher.namespace_gone(("", "there"), "uid-there")
+    assert [*context.queue._ready] == due
 
 
 def test_all_kinds_tell_what_is_in_view() -> None:

@@ -56,6 +56,7 @@ async def test_they_are_answered_as_the_operator_says(site: Site, became: Sample
     assert answer.status_code == became.status
     assert became.text in answer.json().values()
     assert ("Retry-After" in answer.headers) == (became.status == 503)
+    assert (answer.headers.get("Connection") == "close") == (became.status == 503)  # perhaps another replica leads now
     assert site.count(became.status, "samples") == 1
 
 
@@ -92,6 +93,10 @@ async def test_the_token_of_another_pod_speaks_for_that_pod_only(site: Site) -> 
         (changed(pod="another"), "pod: Extra inputs are not permitted"),
         (changed(targets=[{"target": "a"}]), "targets.0.verdict: Field required"),
         (changed(targets=[{**target().model_dump(mode="json"), "passed": -1}]), "targets.0.passed"),
+        (changed(targets=[{**target().model_dump(mode="json"), "passed": 2**53 + 1}]), "targets.0.passed"),
+        (changed(targets=[{**target().model_dump(mode="json"), "buckets": {"64": 1}}]), "targets.0.buckets"),
+        (changed(targets=[{**target().model_dump(mode="json"), "classes": {"c" * 64: 1}}]), "targets.0.classes"),
+        (changed(sequence=10**30), "sequence: Input should be less"),
         (changed(targets=[{**target().model_dump(mode="json"), "missed": 2}]), "missed must not exceed unknown"),
         (changed(targets=[{**target().model_dump(mode="json"), "verdict": "Well"}]), "targets.0.verdict"),
         (changed(targets=[{**target().model_dump(mode="json"), "seconds": "NaN"}]), "targets.0.seconds"),

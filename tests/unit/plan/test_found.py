@@ -140,6 +140,13 @@ def test_two_entries_that_find_the_same_have_two_targets() -> None:
     assert names(found(one, service("s"))) == ["probes/s:80", "probes/s:80#0", "probes/s:80#1"]
 
 
+def test_a_mark_that_somebody_has_written_down_is_not_given_again() -> None:
+    """The prober takes no file with two targets of one name."""
+    static = [{"name": name, "params": {"url": "x"}} for name in ("probes/s:80", "probes/s:80#0")]
+    one = resident({"static": static, "discover": [{"kind": "Service", "params": URL}]})
+    assert names(found(one, service("s")))[2:] == ["probes/s:80#0#0"]
+
+
 def test_an_address_in_two_slices_is_one_target() -> None:
     spot = Spot("10.1.0.1", (HTTP,), about=(("service", "s"),))
     slices = [candidate("EndpointSlice", name, spot) for name in ("s-1", "s-2")]

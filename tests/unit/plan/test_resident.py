@@ -29,9 +29,10 @@ def plan(
     of: ProbeTemplate | None = None,
     around: Surroundings | None = NOWHERE,
     settled: dict[str, int] | None = None,
+    share: float | None = None,
 ) -> ResidentPlan:
     of = of or template(modes=["Resident", "Periodic"], params=ANY)
-    return plan_resident(ResidentSeen(one, of, {}, around, owned, settled or {}), SITE, at(5))
+    return plan_resident(ResidentSeen(one, of, {}, around, owned, settled or {}, share), SITE, at(5))
 
 
 def applied(what: ResidentPlan, uid: str = "uid-main", **status: Any) -> list[Owned]:
@@ -144,6 +145,24 @@ def test_a_template_that_does_not_allow_it_any_more_ends_the_prober() -> None:
     assert said(what) == {"Available": ("False", "NotReady")}
 
 
+def test_a_template_that_is_gone_or_not_for_this_namespace_ends_the_prober() -> None:
+    owned = tuple(applied(plan(resident())))
+    gone = plan_resident(ResidentSeen(resident(), None, {}, NOWHERE, owned, {}, None), SITE, at(5))
+    assert (gone.apply, gone.delete, said(gone)) == ((), owned, {"Available": ("False", "NotReady")})
+    elsewhere = template(modes=["Resident"], params=ANY, allowedNamespaces={"matchLabels": {"team": "other"}})
+    assert plan(resident(), *owned, of=elsewhere).delete == owned
+
+
+def test_another_template_rolls_the_prober_and_other_defaults_in_it_change_its_file_too() -> None:
+    params = {"type": "object", "properties": {"limit": {"type": "integer", "default": 3}}}
+    owned = applied(plan(resident(), of=template(modes=["Resident"], params=params)))
+    image = template(modes=["Resident"], params=params, image="registry.example/other@sha256:" + "0" * 64)
+    assert [kind for kind, _ in plan(resident(), *owned, of=image).apply] == ["Deployment"]
+    params = {"type": "object", "properties": {"limit": {"type": "integer", "default": 4}}}
+    both = plan(resident(), *owned, of=template(modes=["Resident"], params=params))
+    assert [kind for kind, _ in both.apply] == ["ConfigMap", "Deployment"]
+
+
 def test_targets_are_not_taken_away_while_what_there_is_is_not_known() -> None:
     what = plan(resident({"targets": {"discover": [{"kind": "Service"}]}}), around=None)
     assert (what.apply, what.delete, said(what)) == ((), (), {"TargetsFound": ("False", "Discovering")})
@@ -166,6 +185,65 @@ def test_too_many_targets_are_said_and_the_first_are_probed() -> None:
     assert len(what.apply) == 2
     assert said(what)["TargetsFound"] == ("False", "TooManyTargets")
     assert what.mistake is not None
+
+
+def many(number: int) -> Surroundings:
+    spots = tuple(Spot(f"10.0.{one // 250}.{one % 250}") for one in range(number))
+    one = Candidate(DiscoverKind.ENDPOINT_SLICE, "probes", "s", "u", 1, {}, opted_out=False, spots=spots)
+    return Surroundings({DiscoverKind.ENDPOINT_SLICE: [one]})
+
+
+def test_how_many_are_too_many_is_told_again_only_when_it_is_well_off() -> None:
+    one = resident({"targets": {"discover": [{"kind": "EndpointSlice"}]}})
+    first = plan(one, around=many(1100))
+    one, owned = told(one, first), applied(first)
+    assert plan(one, *owned, around=many(1101)).conditions is None
+    later = plan(one, *owned, around=many(1300))
+    assert later.conditions is not None
+    assert "1300 targets are more" in later.conditions[0].message
+    assert later.mistake is None  # it stands already
+    assert said(plan(one, *owned, around=many(3)))["TargetsFound"] == ("True", "TargetsFound")
+    edited = one.model_copy(update={"metadata": one.metadata.model_copy(update={"generation": 2})})
+    anew = plan(edited, *owned, around=many(1101))
+    assert anew.conditions is not None
+    assert "1101 targets are more" in anew.conditions[0].message
+
+
+def test_targets_that_are_left_out_are_told_once() -> None:
+    strict = template(modes=["Resident"], params={"type": "object"})
+    one = resident({"targets": {"static": [{"name": "bad", "params": {"url": "x"}}, {"name": "good"}]}})
+    first = plan(one, of=strict)
+    assert first.mistake is not None
+    assert plan(told(one, first), *applied(first), of=strict).conditions is None
+
+
+def test_a_rate_that_is_not_kept_is_told_and_heard_of_once() -> None:
+    one = resident()
+    slow = plan(one, share=0.5)
+    assert said(slow)["RateKept"] == ("False", "IntervalTooShort")
+    assert slow.mistake is not None
+    assert slow.mistake.reason == "IntervalTooShort"
+    owned = applied(slow, replicas=1, availableReplicas=1)
+    still = plan(told(one, slow), *owned, share=0.5)  # the prober is available by now
+    assert (said(still)["RateKept"], still.mistake) == (("False", "IntervalTooShort"), None)
+    assert plan(told(one, still), *owned, share=0.52).conditions is None
+    assert plan(told(one, still), *owned, share=None).conditions is None
+    assert said(plan(told(one, still), *owned, share=1.0))["RateKept"] == ("True", "RateKept")
+
+
+def test_of_the_rate_is_said_what_holds_for_the_prober_that_there_is() -> None:
+    strict = template(modes=["Resident"], params={"type": "object"})
+    slow = plan(resident(), share=0.5)
+    owned = applied(slow)
+    wrong = plan(told(resident(params={"url": "x"}), slow), *owned, of=strict, share=1.0)
+    assert said(wrong)["RateKept"] == ("True", "RateKept")
+    none = plan(told(resident(params={"url": "x"}), slow), of=strict, share=0.5)
+    assert said(none) == {"Available": ("False", "NotReady")}
+    static = [{"name": f"t{number}", "params": {"blob": "x" * 1000}} for number in range(1000)]
+    large = plan(resident({"targets": {"static": static}}), *owned, share=0.5)
+    assert (said(large)["RateKept"][0], large.mistake and large.mistake.reason) == ("False", "TargetsTooLarge")
+    paused = plan(told(resident(suspend=True), slow), *owned, share=0.5)
+    assert said(paused) == {"Available": ("False", "Suspended")}
 
 
 @pytest.mark.parametrize(

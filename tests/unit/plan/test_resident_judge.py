@@ -196,6 +196,26 @@ def test_who_listens_since_a_moment_ago_calls_nobody_silent() -> None:
     assert found.resident.silent == 0
 
 
+@pytest.mark.parametrize("second", [None, word(1, heard=101, unknown=1, whole=False)])
+def test_who_listens_since_a_moment_ago_waits_for_those_that_were_there_before(second: Word | None) -> None:
+    first, late = voice("p1", word(2, heard=101), "n1"), voice("p2", second, "n2")
+    at_first = judge([first, late], EACH_NODE, at(100), at(102))
+    assert at_first is not None
+    assert at_first.verdict is None
+    failing = voice("p1", word(1, spot("a"), heard=101), "n1")
+    assert (red := judge([failing, late], EACH_NODE, at(100), at(102))) is not None
+    assert red.verdict is Verdict.FAILED
+    share = judge([failing, late], Terms(1.0, share=0.5, each_node=True), at(100), at(102))
+    assert share is not None
+    assert share.verdict is None
+    told = judge([first, voice("p2", word(2, heard=103), "n2")], EACH_NODE, at(100), at(103))
+    assert told is not None
+    assert told.verdict is Verdict.PASSED
+    overdue = judge([first, late], EACH_NODE, at(100), at(130))
+    assert overdue is not None
+    assert overdue.verdict is Verdict.PASSED
+
+
 def test_the_worst_share_of_served_slots_is_told() -> None:
     found = judged(
         voice("p1", word(1), "n1"), voice("p2", word(1, served_ratio=0.512345), "n2"), terms=EACH_NODE

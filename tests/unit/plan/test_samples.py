@@ -57,6 +57,12 @@ def test_a_message_that_came_before_or_was_overtaken_is_known() -> None:
     assert totals(merges) == (10, 0, 0)
 
 
+def test_what_came_before_is_no_sign_of_life() -> None:
+    first, again, older, empty = heard(samples(2, sample()), samples(2, sample()), samples(1, sample()), samples(3))
+    assert [one.prober.heard_at for one in (first, again, older)] == [CREATED] * 3
+    assert (empty.taken, empty.prober.heard_at) == (Taken.KNOWN, CREATED + timedelta(seconds=3))
+
+
 def test_targets_are_overtaken_each_by_itself() -> None:
     merges = heard(samples(2, sample("a", passed=10)), samples(1, sample("a", passed=5), sample("b", passed=5)))
     assert merges[1].taken is Taken.COUNTED
@@ -74,11 +80,26 @@ def test_a_restarted_prober_begins_at_nothing_and_its_former_life_is_dead() -> N
     assert (merges[-1].prober.epoch, merges[-1].prober.restarts) == ("2", 1)
 
 
-@pytest.mark.parametrize("count", ["passed", "failed", "unknown", "turns"])
+@pytest.mark.parametrize("count", ["passed", "failed", "unknown", "missed", "turns"])
 def test_counts_that_go_backwards_are_not_believed(count: str) -> None:
-    merges = heard(samples(1, sample("a", **{count: 10})), samples(2, sample("a", **{count: 9})))
+    first, second = (sample("a", **{"unknown": 10, count: value}) for value in (10, 9))
+    merges = heard(samples(1, first), samples(2, second))
     assert merges[1].taken is Taken.BACKWARDS
     assert merges[1].prober == merges[0].prober
+
+
+def test_a_target_that_was_none_for_a_while_begins_its_counts_anew() -> None:
+    """And nobody need have heard that it was gone."""
+    merges = heard(
+        samples(1, sample(passed=100, seconds=50.0, turns=9)),
+        samples(2, sample(passed=3, seconds=1.0, turns=1, life=1)),
+        samples(3, sample(passed=5, seconds=2.0, turns=1, life=1)),
+        samples(4, sample(passed=200, turns=9)),
+    )
+    assert [one.taken for one in merges] == [Taken.COUNTED] * 3 + [Taken.BACKWARDS]
+    assert totals(merges) == (105, 0, 0)
+    (again,) = merges[1].gains
+    assert (again.before, again.turns, again.seconds) == (None, 1, 1.0)
 
 
 def test_what_a_whole_round_does_not_name_is_no_target_any_more() -> None:

@@ -119,7 +119,10 @@ class ProbeConfigSpec(ApiModel):
         "waits for its end, or is missed. Replace: the one that is going is ended. Allow: both go, up to 10. A "
         "sweep over nodes is never replaced, and never beside another.",
     )
-    suspend: bool = Field(False, description="True: no runs are started by the schedule, and the answer is Unknown.")
+    suspend: bool = Field(
+        False,
+        description="True: no runs are started by the schedule, no resident prober is kept, and the answer is Unknown.",
+    )
     maintenance: tuple[MaintenanceWindow, ...] = Field(
         (), max_length=10, description="Stretches of time in which failures are expected and raise no alarm."
     )
@@ -148,7 +151,8 @@ class ProbeConfigStatus(ApiModel):
         (),
         **described(
             "Ready: whether runs can be started, or a prober kept, and if not, what to change. In mode Resident also "
-            "Available: whether the prober runs; TargetsFound: whether all that was found is probed.",
+            "Available: whether the prober runs; TargetsFound: whether all that was found is probed; RateKept: "
+            "whether the prober comes to the interval that was asked for.",
             list_type="map",
             list_map_keys=["type"],
         ),

@@ -128,5 +128,6 @@ class MaintenanceWindow(ApiModel):
     )
     runs: MaintenanceRuns = Field(
         MaintenanceRuns.CONTINUE,
-        description="Continue (the default): runs go on, and their verdict raises no alarm. Pause: none is started.",
+        description="Continue (the default): runs go on, and their verdict raises no alarm. Pause: none is started. "
+        "A resident prober goes on in both.",
     )

@@ -6,6 +6,7 @@ What is watched is all objects of the kind, for one watch serves all configs; of
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from kubeprobe.plan.found import concerns
 
 QUIET_SECONDS = 1.0
 """A rollout moves many endpoints at once: what a config is told of them is gathered for so long."""
+PACE_SECONDS = 5.0
+"""From one time to the next while it goes on: each writes all targets, which kubelets bring once a minute."""
 RESOURCES: Mapping[DiscoverKind, Resource] = {
     DiscoverKind.SERVICE: SERVICES,
     DiscoverKind.ENDPOINT_SLICE: ENDPOINT_SLICES,
@@ -52,6 +55,8 @@ class Discovery:
         self._ctx = context
         self._clock = clock
         self._wants: dict[Key, frozenset[DiscoverKind]] = {}
+        self._due_at: dict[Key, float] = {}
+        """When each config is told next, or was last."""
         self._watches: dict[DiscoverKind, _Watch] = {}
         self._changed = asyncio.Event()
 
@@ -63,6 +68,7 @@ class Discovery:
             self._wants[config] = kinds
         else:
             del self._wants[config]
+            self._due_at.pop(config, None)
         self._changed.set()
 
     def known(self, kinds: Iterable[DiscoverKind]) -> Mapping[DiscoverKind, View[Candidate]] | None:
@@ -75,9 +81,15 @@ class Discovery:
             found[kind] = watch.view
         return found
 
-    def waiting_seconds(self) -> float:
-        """For how long a listing has been waited for; 0 where nothing is."""
-        waiting = [one.begun_at for one in self._watches.values() if not one.reflector.listed.is_set()]
+    @property
+    def followed(self) -> tuple[Reflector, ...]:
+        """What is watched now."""
+        return tuple(one.reflector for one in self._watches.values())
+
+    def waiting_seconds(self, kinds: Iterable[DiscoverKind]) -> float:
+        """For how long the listing of one of these kinds has been waited for; 0 where none is."""
+        watches = (self._watches[kind] for kind in kinds if kind in self._watches)
+        waiting = [one.begun_at for one in watches if not one.reflector.listed.is_set()]
         return self._clock() - min(waiting) if waiting else 0.0
 
     async def run(self) -> None:
@@ -98,6 +110,7 @@ class Discovery:
     def reset(self) -> None:
         """Forget who wanted what: another replica may have led meanwhile."""
         self._wants.clear()
+        self._due_at.clear()
 
     def _begin(self, kind: DiscoverKind, group: asyncio.TaskGroup) -> None:
         view: View[Candidate] = View(lambda one: Held((one.namespace, one.name), one.uid, one.resource_version))
@@ -122,7 +135,13 @@ class Discovery:
         for key, kinds in self._wants.items():
             config = self._ctx.views.configs.get(key) if kind in kinds else None
             if config is not None and any(concerns(config, one) for one in seen):
-                self._ctx.queue.add_after((Kind.RESIDENT, key), QUIET_SECONDS)
+                self._ctx.queue.add_after((Kind.RESIDENT, key), self._wait_seconds(key))
+
+    def _wait_seconds(self, config: Key) -> float:
+        now, last = self._clock(), self._due_at.get(config, -math.inf)
+        if last <= now:
+            self._due_at[config] = max(now + QUIET_SECONDS, last + PACE_SECONDS)
+        return self._due_at[config] - now
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,19 @@ from kubeprobe.control.writer import Writer
 from kubeprobe.intake.server import Intake, IntakeDeps, serve
 from kubeprobe.kube.fence import Fence, NotLeadingError
 from kubeprobe.kube.patience import when_reachable
-from kubeprobe.kube.port import CONFIGS, DAEMON_SETS, LEASES, PODS, RESULTS, RUNS, TEMPLATES, ApiError, ObservedApi
+from kubeprobe.kube.port import (
+    CONFIGMAPS,
+    CONFIGS,
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    LEASES,
+    PODS,
+    RESULTS,
+    RUNS,
+    TEMPLATES,
+    ApiError,
+    ObservedApi,
+)
 from kubeprobe.kube.reflector import Reflector
 from kubeprobe.kube.tokens import ClusterKeys
 from kubeprobe.plan.budget import Limits
@@ -141,7 +153,7 @@ class Operator:
         configs = ConfigReconciler(self._context, self._tidier, self._results.latest)
         templates = TemplateReconciler(self._context)
         self._discovery = Discovery(api, self._context, time.monotonic)
-        self._residents = ResidentReconciler(self._context, self._discovery)
+        self._residents = ResidentReconciler(self._context, self._discovery, self._heard)
         self._reconcile = {
             Kind.TEMPLATE: templates.reconcile,
             Kind.CONFIG: configs.reconcile,
@@ -172,6 +184,7 @@ class Operator:
         self._failures.clear()
         # The leader before wrote until now, and an outage may have kept its last words from the views.
         await asyncio.gather(*(watch.catch_up() for watch in self._decisive))
+        self._heard.listen()
         self._context.queue.open()
         self._wake_all()
         if self._badge is not None:
@@ -209,7 +222,7 @@ class Operator:
 
     async def _check_access(self) -> None:
         """A watch would retry a refusal for ever; a person wants to know now."""
-        for resource in (TEMPLATES, CONFIGS, RUNS, RESULTS, PODS, DAEMON_SETS):
+        for resource in (TEMPLATES, CONFIGS, RUNS, RESULTS, PODS, CONFIGMAPS, DEPLOYMENTS, DAEMON_SETS):
             try:
                 await self._api.raw(f"{resource.path(None)}?limit=1")
             except ApiError as error:
@@ -259,11 +272,15 @@ class Operator:
 
     def _followed(self) -> tuple[Reflector, ...]:
         """All watches."""
-        return (*self._watches, *self._nodes.followed)
+        return (*self._watches, *self._nodes.followed, *self._discovery.followed)
 
     def _watch_age_seconds(self) -> float:
-        """How long ago the watch that hears least was last told something."""
-        return max((time.monotonic() - watch.heard_at for watch in self._followed()), default=0.0)
+        """How long ago the watch that hears least was last told something, of those that runs are judged by.
+
+        A kind that targets are found among may not be served at all, or be refused: that is no lag of this process.
+        """
+        judging = (*self._watches, *self._nodes.followed)
+        return max((time.monotonic() - watch.heard_at for watch in judging), default=0.0)
 
     async def _work(self) -> None:
         await self._context.queue.work(self._handle)

@@ -8,6 +8,7 @@ from kubeprobe.api import Condition, ProbeConfig
 from kubeprobe.control.again import look_again_after
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.discovery import Discovery
+from kubeprobe.control.resident_store import ResidentStore
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import CONFIGMAPS, CONFIGS, DAEMON_SETS, DEPLOYMENTS, ApiError, Object, Resource
 from kubeprobe.plan.budget import Priority
@@ -38,9 +39,10 @@ class NameTakenError(Exception):
 class ResidentReconciler:
     """Keeps the prober of each config in mode Resident, and takes away those that are not wanted any more."""
 
-    def __init__(self, context: Context, discovery: Discovery) -> None:
+    def __init__(self, context: Context, discovery: Discovery, heard: ResidentStore) -> None:
         self._ctx = context
         self._discovery = discovery
+        self._heard = heard
         self._settled: dict[str, int] = {}
 
     async def reconcile(self, key: Key) -> None:
@@ -51,7 +53,7 @@ class ResidentReconciler:
         if config is None:
             return
         seen = self._gather(config)
-        if seen.around is None and (left := PATIENCE_SECONDS - self._discovery.waiting_seconds()) > 0:
+        if seen.around is None and (left := PATIENCE_SECONDS - self._discovery.waiting_seconds(kinds)) > 0:
             self._ctx.queue.add_after((Kind.RESIDENT, key), left)  # unless the listing is complete sooner
             return
         plan = plan_resident(seen, self._ctx.site, self._ctx.now())
@@ -85,6 +87,7 @@ class ResidentReconciler:
             around=around,
             owned=tuple(one for view in views.owned.values() for one in view.group((meta.namespace, meta.name))),
             settled=self._settled,
+            served_share=self._heard.served_share(config),
         )
 
     async def _apply(self, seen: ResidentSeen, plan: ResidentPlan) -> None:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from kubeprobe.api import ProbeConfig
 from kubeprobe.control.view import Key, Views
 from kubeprobe.plan.resident_answer import Heard
 from kubeprobe.plan.resident_pod import ResidentPod
+from kubeprobe.plan.resident_rate import Served
 from kubeprobe.plan.resident_tally import Counted, Tally, decode, first, of_gains
 from kubeprobe.plan.resident_word import Voice, Word, newer, of_log, of_prober
 from kubeprobe.plan.samples import Merge, Prober, Taken, merge
@@ -34,6 +36,7 @@ class _Pod:
     counting: bool = False
     """Whether what it told before this process heard it is accounted for, so that all that is new counts."""
     tally: Tally = field(default_factory=Tally)
+    served: Served = field(default_factory=Served)
 
     def word(self, now: datetime) -> Word | None:
         return newer(of_prober(self.prober, now) if self.prober else None, self.logged)
@@ -61,6 +64,10 @@ class ResidentStore:
         self._pods.clear()
         self._left.clear()
         self._targets = 0
+        self.listen()
+
+    def listen(self) -> None:
+        """From now on probers can find the way here: nobody was silent before."""
         self.listening_since = self._now()
 
     def has_room(self, pod: ResidentPod, samples: Samples) -> bool:
@@ -78,6 +85,7 @@ class ResidentStore:
         if merged.taken in (Taken.DEAD, Taken.BACKWARDS):
             return merged
         known.prober = merged.prober
+        known.served = known.served.plus(merged.gains, samples.interval_seconds, at)
         self._targets += len(merged.prober.targets) - (len(before.targets) if before else 0)
         if known.counting:
             known.tally += of_gains(merged.gains)
@@ -123,6 +131,15 @@ class ResidentStore:
     def probers(self, key: Key) -> Mapping[str, Prober]:
         """The probers of a config, by their pods' uids."""
         return {uid: one.prober for uid, one in self._pods.get(key, {}).items() if one.prober is not None}
+
+    def served_share(self, config: ProbeConfig) -> float | None:
+        """Of the slots that are due, those that the worst of a config's probers serves; None while it is not known."""
+        if config.spec.resident is None:
+            return None
+        interval_seconds = config.spec.resident.interval.seconds
+        known = self._pods.get((config.metadata.namespace, config.metadata.name), {}).values()
+        shares = (one.served.share(interval_seconds) for one in known)
+        return min((share for share in shares if share is not None), default=None)
 
     def keys(self) -> tuple[Key, ...]:
         """The configs of which something was heard."""

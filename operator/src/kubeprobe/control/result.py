@@ -17,6 +17,7 @@ from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.config import followed
 from kubeprobe.plan.pace import paced, repaced
 from kubeprobe.plan.resident_answer import Damper, fresh_resident_until, stand_resident
+from kubeprobe.plan.resident_rate import turns_rate
 from kubeprobe.plan.resolve import Mistake, Work, of_config
 from kubeprobe.plan.result import ResultPlan, fold, fresh_until, plan_write
 from kubeprobe.plan.schedule import Rhythm
@@ -108,6 +109,8 @@ class ResultReconciler:
         work = self._work(config)
         if config.spec.mode is Mode.RESIDENT:
             self._dampers.setdefault(key, Damper())
+            if turns_rate(config, self._residents.served_share(config)):
+                self._ctx.queue.add((Kind.RESIDENT, key))  # who keeps the config's conditions
             return stand_resident(before, config, work, self._residents.take(key), now)
         self._dampers.pop(key, None)
         self._residents.forget(key)

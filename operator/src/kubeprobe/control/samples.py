@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.resident_store import ResidentStore
 from kubeprobe.intake.port import PodIdentity, SamplesAnswer
 from kubeprobe.kube.port import PODS, ApiError
 from kubeprobe.plan.resident_pod import ResidentPod, read_resident_pod
-from kubeprobe.plan.samples import Gain, Merge, Taken
+from kubeprobe.plan.samples import SILENT_SECONDS, Gain, Merge, Taken
 from probe_sdk.samples import Samples
 
 ANSWERS = {
@@ -35,15 +35,16 @@ class SampleSink:
 
     async def accept(self, who: PodIdentity, samples: Samples, received_at: datetime) -> SamplesAnswer:
         """See `SampleTaker.accept`."""
-        if not self._leads():
+        pod = await self._pod(who) if self._leads() else None
+        if not self._leads():  # perhaps not any more: then nobody would look at what is taken in here
             return SamplesAnswer.UNAVAILABLE
-        pod = await self._pod(who)
         if pod is None or not pod.belongs(self._ctx.views.configs.get(pod.key)):
             return SamplesAnswer.UNKNOWN_POD
         if not self._store.has_room(pod, samples):
             return SamplesAnswer.FULL
+        was_silent = received_at - self._store.sent_at(pod) >= timedelta(seconds=SILENT_SECONDS)
         merged = self._store.merge(pod, samples, received_at)
-        if _is_news(merged):
+        if was_silent or _is_news(merged):
             self._ctx.queue.add((Kind.RESULT, pod.key))
         return ANSWERS[merged.taken]
 

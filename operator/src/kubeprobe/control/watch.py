@@ -170,12 +170,19 @@ class Watcher:
             for config in self._views.configs:
                 if config.metadata.namespace == seen.name:
                     self._add(Kind.CONFIG, (seen.name, config.metadata.name))
-                elif wanted_kinds(config):  # its targets may be looked for there now, or not any more
-                    self._add(Kind.RESIDENT, (config.metadata.namespace, config.metadata.name))
+                else:
+                    self._targets_of(config)
 
     def namespace_gone(self, key: Key, uid: str) -> None:
-        """All in it is gone too, and told by its own events."""
+        """All in it is gone too, and told by its own events; but there may be configs that name it."""
         self._views.namespaces.drop(key, uid)
+        for config in self._views.configs:
+            self._targets_of(config)
+
+    def _targets_of(self, config: ProbeConfig) -> None:
+        """A namespace has changed: a prober's targets may be looked for there now, or not any more."""
+        if wanted_kinds(config):
+            self._add(Kind.RESIDENT, (config.metadata.namespace, config.metadata.name))
 
     def _sweep_of(self, run: ProbeRun) -> None:
         """When a wave is over, or gone, its sweep goes on."""

@@ -80,9 +80,9 @@ def bad_token(why: str) -> RefusalError:
     return RefusalError(HTTPStatus.UNAUTHORIZED, why, {"WWW-Authenticate": challenge})
 
 
-def later(why: str) -> RefusalError:
+def later(why: str, *, end: bool = False) -> RefusalError:
     """Nothing is wrong with the request, but it cannot be answered now."""
-    return RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, why, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, why, {"Retry-After": str(RETRY_AFTER_SECONDS)}, end=end)
 
 
 def malformed(what: str, error: ValidationError) -> RefusalError:
@@ -94,6 +94,10 @@ def malformed(what: str, error: ValidationError) -> RefusalError:
 
 
 def not_recorded(why: Told) -> RefusalError:
-    """What the operator made of what was posted, when it is not recorded."""
+    """What the operator made of what was posted, when it is not recorded.
+
+    Where it cannot be now, this replica may be one that leads no more: by a new connection the Service finds the one
+    that does, while a kept one would stay here for ever.
+    """
     unavailable = why.status == HTTPStatus.SERVICE_UNAVAILABLE
-    return later(why.text) if unavailable else RefusalError(HTTPStatus(why.status), why.text)
+    return later(why.text, end=True) if unavailable else RefusalError(HTTPStatus(why.status), why.text)

@@ -29,6 +29,7 @@ from probe_sdk.wire import LABEL_CONFIG, LABEL_RUN
 
 LABEL_RESIDENT = "kubeprobe.io/resident"
 """On all that belongs to a resident prober, its pods among them."""
+TOO_MANY_TARGETS = "TooManyTargets"
 MOST_SHOWN = 3
 CHECKS_KEPT = 8 * MOST_TARGETS
 POD_NAME_BASE = 58
@@ -107,7 +108,7 @@ def find_targets(config: ProbeConfig, template: ProbeTemplate, around: Surroundi
     return Targets(
         targets,
         Mistake(
-            "TooManyTargets",
+            TOO_MANY_TARGETS,
             f"spec.resident.targets: {len(listed) + len(found)} targets are more than the {MOST_TARGETS} that a prober "
             f"takes, and the last {len(found) - room} by name are not probed: narrow the selectors, or share the "
             "targets among several ProbeConfigs",
@@ -174,7 +175,10 @@ class _Reading:
         for index, entry in enumerate(self._entries.discover):
             seen = {one.name: one for one in self._matching(f"spec.resident.targets.discover[{index}]", entry)}
             for name, one in seen.items():
-                yield replace(one, name=fitting(f"{name}#{index}")) if name in names else one
+                free = name
+                while free in names:
+                    free = fitting(f"{free}#{index}")
+                yield replace(one, name=free) if free != name else one
             names |= seen.keys()
 
     def target(self, found: _Found) -> Iterator[Target]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from kubeprobe.api import Condition, Mode, ProbeConfig, ProbeTemplate, set_condition
-from kubeprobe.plan.found import Surroundings, Targets, find_targets, workload_name
+from kubeprobe.plan.found import TOO_MANY_TARGETS, Surroundings, Targets, find_targets, workload_name
 from kubeprobe.plan.outcome import cut
 from kubeprobe.plan.owned import DIGEST, Owned, OwnedKind, covers, digest
 from kubeprobe.plan.pod import Site
 from kubeprobe.plan.prober import FILE, build_config_map, build_workload
+from kubeprobe.plan.resident_rate import RATE_KEPT, said_of_rate
 from kubeprobe.plan.resolve import Mistake, Work, of_config
 
 AVAILABLE = "Available"
 TARGETS_FOUND = "TargetsFound"
+NOTHING: Mapping[str, None] = {TARGETS_FOUND: None, RATE_KEPT: None}
+"""What is said of targets and rate where there is no prober."""
+COUNT_TOLERANCE = 0.1
 MOST_BYTES = 900 * 1024
 """What of a ConfigMap's mebibyte the targets may take."""
 REVOKED = frozenset({"TemplateNotFound", "TemplateNotAllowed", "ModeNotAllowed"})
@@ -36,6 +41,8 @@ class ResidentSeen:
     """What is labelled as this config's."""
     settled: Mapping[str, int]
     """By uid, the generation that the operator's own last write came to."""
+    served_share: float | None
+    """Of the slots that are due, those that its worst prober serves; None while that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +65,19 @@ def plan_resident(seen: ResidentSeen, site: Site, now: datetime) -> ResidentPlan
         return ResidentPlan()
     mine = [one for one in seen.owned if config.metadata.uid in one.owner_uids]
     if config.spec.mode is not Mode.RESIDENT:
-        return ResidentPlan(delete=tuple(mine), conditions=_told(config, {AVAILABLE: None, TARGETS_FOUND: None}, now))
+        return ResidentPlan(delete=tuple(mine), conditions=_told(config, {AVAILABLE: None, **NOTHING}, now))
     if config.spec.suspend:
         paused = Mistake("Suspended", "spec.suspend is true, so there is no prober; set it to false to have it again")
-        return ResidentPlan(delete=tuple(mine), conditions=_told(config, {AVAILABLE: paused, TARGETS_FOUND: None}, now))
+        return ResidentPlan(delete=tuple(mine), conditions=_told(config, {AVAILABLE: paused, **NOTHING}, now))
     work = of_config(config, seen.template, seen.namespace_labels)
     if isinstance(work, Mistake):
-        return _mistaken(config, work, mine, now)
+        return _mistaken(seen, work, mine, now)
     if seen.around is None:
-        waiting = Mistake("Discovering", "spec.resident.targets.discover: what there is has not been listed yet")
+        waiting = Mistake(
+            "Discovering",
+            "spec.resident.targets.discover: what there is has not been listed yet, so the targets stay as they are; "
+            "if that lasts, the operator's log says what the API server has against it",
+        )
         return ResidentPlan(conditions=_told(config, {TARGETS_FOUND: waiting}, now))
     return _kept(seen, seen.around, work, mine, site, now)
 
@@ -86,13 +97,14 @@ def name_taken(config: ProbeConfig, kind: OwnedKind, now: datetime) -> tuple[Con
     return _told(config, {AVAILABLE: Mistake("NameTaken", words)}, now)
 
 
-def _mistaken(config: ProbeConfig, mistake: Mistake, mine: Collection[Owned], now: datetime) -> ResidentPlan:
+def _mistaken(seen: ResidentSeen, mistake: Mistake, mine: Collection[Owned], now: datetime) -> ResidentPlan:
     """What a user got wrong leaves the prober that there is as it was; what was revoked does not."""
-    stays = mistake.reason not in REVOKED and bool(mine)
+    config, stays = seen.config, mistake.reason not in REVOKED and bool(mine)
     if stays:
-        return ResidentPlan(conditions=_told(config, {AVAILABLE: _standing(mine)}, now))
+        said = {AVAILABLE: _standing(mine), **said_of_rate(config, seen.served_share)}
+        return ResidentPlan(conditions=_told(config, said, now))
     none = Mistake("NotReady", "there is no prober: the condition Ready says what to change")
-    return ResidentPlan(delete=tuple(mine), conditions=_told(config, {AVAILABLE: none}, now))
+    return ResidentPlan(delete=tuple(mine), conditions=_told(config, {AVAILABLE: none, **NOTHING}, now))
 
 
 def _kept(
@@ -101,20 +113,23 @@ def _kept(
     config = seen.config
     found = find_targets(config, work.template, around)
     targets = build_config_map(config, work, found.targets)
+    said: dict[str, Mistake | str | None] = {
+        TARGETS_FOUND: _as_told(config, found.mistake) or TARGETS_FOUND,
+        AVAILABLE: _standing(mine),
+        **said_of_rate(config, seen.served_share),
+    }
     if len(targets["data"][FILE].encode()) > MOST_BYTES:
-        return ResidentPlan(
-            conditions=_told(config, {TARGETS_FOUND: _too_large(found), AVAILABLE: _standing(mine)}, now)
-        )
+        said[TARGETS_FOUND] = _too_large(found)
+        return ResidentPlan(conditions=_told(config, said, now), mistake=_news(config, said))
     workload = build_workload(config, work, site)
     kind = OwnedKind(workload["kind"])
     wanted = ((OwnedKind.CONFIG_MAP, targets), (kind, workload))
     here = {one.kind: one for one in mine}
-    conditions = _told(config, {TARGETS_FOUND: found.mistake or "TargetsFound", AVAILABLE: _standing(mine)}, now)
     return ResidentPlan(
         apply=tuple((kind, body) for kind, body in wanted if not _in_place(body, here.get(kind), seen.settled)),
         delete=tuple(one for one in mine if one.kind not in (OwnedKind.CONFIG_MAP, kind)),
-        conditions=conditions,
-        mistake=found.mistake,
+        conditions=_told(config, said, now),
+        mistake=_news(config, said),
     )
 
 
@@ -157,6 +172,27 @@ def _too_large(found: Targets) -> Mistake:
         "bytes that a ConfigMap holds, so none of the change is taken in: move what they share to spec.params, or "
         "share the targets among several ProbeConfigs",
     )
+
+
+def _as_told(config: ProbeConfig, mistake: Mistake | None) -> Mistake | None:
+    """A mistake in the words that it was told in, if only how many targets are too many is a little off by now.
+
+    In a cluster where pods come and go that changes all the time.
+    """
+    before = next((one for one in config.status.conditions if one.type == TARGETS_FOUND), None)
+    if mistake is None or before is None or before.observed_generation != config.metadata.generation:
+        return mistake
+    if (before.reason, mistake.reason) != (TOO_MANY_TARGETS, TOO_MANY_TARGETS):
+        return mistake
+    told, now = (next(map(int, re.findall("[0-9]+", words)), 0) for words in (before.message, mistake.message))
+    return Mistake(mistake.reason, before.message) if abs(now - told) <= told * COUNT_TOLERANCE else mistake
+
+
+def _news(config: ProbeConfig, said: Mapping[str, Mistake | str | None]) -> Mistake | None:
+    """The first thing that is wrong with what was asked for and does not stand in the conditions yet."""
+    before = {one.reason for one in config.status.conditions}
+    asked = (what for type_ in (TARGETS_FOUND, RATE_KEPT) if isinstance(what := said.get(type_), Mistake))
+    return next((what for what in asked if what.reason not in before), None)
 
 
 def _told(config: ProbeConfig, said: Mapping[str, Mistake | str | None], now: datetime) -> tuple[Condition, ...] | None:

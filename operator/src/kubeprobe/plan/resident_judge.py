@@ -2,6 +2,7 @@
 
 On each node one prober speaks, or one for all: while a Deployment is rolled there are two, and the one that can tell of
 more targets is believed. A prober that has not told of all its targets yet can say that something fails, and no more.
+Whoever has just begun to listen waits for those that were there before.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class _Sum:
     silent: int
     unheard: int
     """The targets of those that are silent."""
+    awaited: bool
+    """One that was there before anybody listened has not told of all its targets yet, and is not overdue."""
 
     def total(self, verdict: Verdict) -> int:
         if verdict is Verdict.PASSED:
@@ -125,18 +128,21 @@ def _groups(voices: Iterable[Voice], terms: Terms) -> list[tuple[str, list[Voice
 
 def _summed(voices: Iterable[Voice], terms: Terms, listening_since: datetime, now: datetime) -> _Sum:
     heard: list[tuple[str, Word]] = []
-    silent, unheard = 0, 0
+    silent, unheard, awaited = 0, 0, False
     for node, group in _groups(voices, terms):
-        speaker = _speaker(group, terms, now)
-        if speaker is not None and speaker.word is not None:
-            heard.append((node, speaker.word))
-        elif _overdue(group, terms, listening_since, now):
+        speaker, overdue = _speaker(group, terms, now), _overdue(group, terms, listening_since, now)
+        word = speaker.word if speaker is not None else None
+        if word is not None:
+            heard.append((node, word))
+        elif overdue:
             silent += 1
             unheard += max((one.word.targets for one in group if one.word), default=1)
+        if (word is None or not word.whole) and not overdue:
+            awaited = awaited or min(one.created_at for one in group) < listening_since
     if any(word.whole for _, word in heard):
         # One that has just started on some node keeps the others from nothing.
         heard = [(node, word) for node, word in heard if word.whole or word.failed]
-    return _Sum(tuple(heard), silent, unheard)
+    return _Sum(tuple(heard), silent, unheard, awaited)
 
 
 def _speaker(group: Sequence[Voice], terms: Terms, now: datetime) -> Voice | None:
@@ -152,6 +158,8 @@ def _overdue(group: Sequence[Voice], terms: Terms, listening_since: datetime, no
 
 def _verdict(summed: _Sum, terms: Terms) -> Verdict | None:
     passed, failed, unknown = (summed.total(one) for one in (Verdict.PASSED, Verdict.FAILED, Verdict.UNKNOWN))
+    if summed.awaited and (terms.share is not None or not failed):
+        return None  # what it tells may be just what is known: a new leader must not turn the verdict there and back
     if failed and failed >= _enough(passed + failed + unknown, terms):
         return Verdict.FAILED
     if not any(word.whole for _, word in summed.words):

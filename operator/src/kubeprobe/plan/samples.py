@@ -37,7 +37,7 @@ class Gain:
     """What is new of one target.
 
     Args:
-        before: what was known of it in this epoch, if anything.
+        before: what was known of it in this epoch, if anything, and in this life.
     """
 
     target: str
@@ -119,6 +119,8 @@ def merge(prober: Prober | None, samples: Samples, heard_at: datetime) -> Merge:
         for one in samples.targets
         if one.target not in prober.targets or prober.targets[one.target].sequence < samples.sequence
     }
+    if not news and samples.sequence <= prober.sequence:
+        return Merge(prober, Taken.KNOWN)  # nor is it a sign of life
     if any(_backwards(prober, one) for one in news.values()):
         return Merge(prober, Taken.BACKWARDS)
     gains = tuple(_gain(prober, one) for one in news.values())
@@ -175,6 +177,8 @@ def _backwards(prober: Prober, sample: TargetSample) -> bool:
     if known is None:
         return False
     before = known.sample
+    if sample.life != before.life:
+        return sample.life < before.life
     pairs = (
         (before.passed, sample.passed),
         (before.failed, sample.failed),
@@ -187,7 +191,7 @@ def _backwards(prober: Prober, sample: TargetSample) -> bool:
 
 def _gain(prober: Prober, sample: TargetSample) -> Gain:
     known = prober.targets.get(sample.target)
-    before = known.sample if known else None
+    before = known.sample if known and known.sample.life == sample.life else None
     old = before or sample.model_copy(
         update={"passed": 0, "failed": 0, "unknown": 0, "turns": 0, "seconds": 0.0, "buckets": {}}
     )

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from probe_sdk.samples import MAX_CLASS
 from probe_sdk.wire import clean, cut
 
 BOUNDS_SECONDS: Final = tuple(round(10 ** (step / 5 - 4), 7) for step in range(29))
 """Upper bounds of the histogram's buckets: five to a decade, from 0.1 ms to 39.8 s. A quantile is off by 58 % at most,
 and by a quarter of that on average."""
 MAX_CLASSES: Final = 16
-MAX_CLASS: Final = 63
 OTHER: Final = "Other"
 MESSAGE_BYTES: Final = 512
 
@@ -60,6 +60,7 @@ class Account:
         "in_a_row",
         "last_seconds",
         "last_success",
+        "life",
         "message",
         "missed",
         "passed",
@@ -74,8 +75,10 @@ class Account:
         "verdict",
     )
 
-    def __init__(self, target: str, denoise: Denoise, now: float) -> None:
+    def __init__(self, target: str, denoise: Denoise, now: float, life: int = 0) -> None:
         self.target = target
+        self.life = life
+        """Higher than that of an account which there was of the same target before it."""
         self.passed = 0
         self.failed = 0
         self.unknown = 0
@@ -189,7 +192,7 @@ class Account:
 
     def _count(self, class_: str, slots: int = 1) -> None:
         if class_ not in self.classes:
-            class_ = cut(clean(class_), MAX_CLASS)
+            class_ = clean(class_)[:MAX_CLASS]
             class_ = class_ if class_ in self.classes or len(self.classes) < MAX_CLASSES else OTHER
         self.classes[class_] = self.classes.get(class_, 0) + slots
 

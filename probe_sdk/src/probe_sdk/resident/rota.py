@@ -87,18 +87,21 @@ class Rota:
         self._overdue: dict[str, Attempt] = {}
         """By target, what is under way though its time was over."""
         self._in_all = 0
+        self._removed = 0
+        """How many targets were removed so far."""
         self._young: deque[Attempt] = deque()
         self._young_count = 0
 
     def add(self, target: str, now: float) -> None:
         """Probe a target from now on."""
         if target not in self.accounts:
-            self.accounts[target] = Account(target, self._denoise, now)
+            self.accounts[target] = Account(target, self._denoise, now, self._removed)
             self._slots.add(target, now)
 
     def remove(self, target: str) -> None:
         """Probe a target no more; what is under way ends unheard."""
         if self.accounts.pop(target, None) is not None:
+            self._removed += 1
             self._slots.remove(target)
 
     def narrow(self, in_all: int) -> None:

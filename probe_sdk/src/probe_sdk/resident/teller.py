@@ -119,13 +119,14 @@ class Teller:
         for samples in self._epoch.round(self._all(), self._pace):
             if samples.complete:
                 self._log(samples)
+            # Where one was not heard, waiting for the others' answers would only keep the log's line back.
             heard = heard and self._home.send(samples)
         if heard:
             self._unheard = ()
 
     def _tell_turns(self, targets: Iterable[str], now: float, *, log: bool) -> None:
         known = [account for target in dict.fromkeys(targets) if (account := self._accounts.get(target)) is not None]
-        parts = [*self._epoch.turns(known, len(self._accounts), self._pace)]
+        parts = [*self._epoch.turned(known, len(self._accounts), self._pace)]
         if log and parts:
             self._owed = parts[-1]
             self._log_what_is_owed(now)

@@ -48,8 +48,8 @@ class Epoch:
         """A moment of the monotonic clock, as people read it."""
         return (self._now() - timedelta(seconds=self._clock() - at)).astimezone(UTC)
 
-    def turns(self, accounts: Iterable[Account], of: int, pace: Pace) -> Iterator[Samples]:
-        """What turned, of so many targets, in as many messages as it takes."""
+    def turned(self, accounts: Iterable[Account], of: int, pace: Pace) -> Iterator[Samples]:
+        """What turned, of so many targets, in as many messages as it takes: all may have turned at once."""
         for part in _parts(self._sample(account) for account in accounts):
             yield self._message(part, of, pace, round_=0, complete=False)
 
@@ -95,6 +95,7 @@ class Epoch:
             seconds=account.seconds_sum,
             buckets={index: count for index, count in enumerate(account.buckets) if count},
             classes=dict(account.classes),
+            life=account.life,
         )
 
 

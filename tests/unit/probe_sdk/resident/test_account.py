@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe_sdk.resident.account import BOUNDS_SECONDS, MAX_CLASS, MAX_CLASSES, OTHER, Account, Denoise, Verdict
+from probe_sdk.resident.account import BOUNDS_SECONDS, MAX_CLASSES, OTHER, Account, Denoise, Verdict
 from probe_sdk.resident.told import Epoch, Pace, log_line
+from probe_sdk.samples import MAX_CLASS
 
 
 def account(**denoise: float) -> Account:
@@ -81,6 +82,13 @@ def test_whatever_a_check_says_can_be_sent() -> None:
     assert samples.targets[0].message.startswith("bytes of a file's name: ?x")
     assert len(log_line(samples, [subject], epoch.time_of)) < 2000
     assert max(map(len, samples.targets[0].classes)) <= MAX_CLASS
+
+
+def test_so_are_their_names() -> None:
+    subject = account()
+    subject.fail(1.0, 0.01, "C" * 1000, "broken")
+    subject.fail(2.0, 0.01, "C" * 1001, "broken")
+    assert subject.classes == {"C" * MAX_CLASS: 2}
 
 
 def test_durations_are_in_the_bucket_below_their_bound() -> None:

@@ -232,3 +232,16 @@ def test_a_target_that_is_gone_is_not_heard_any_more_and_none_other_is_disturbed
     assert bench.turned == [("b", Verdict.FAILED)]
     assert bench.rota.accounts["a"].total == 0
     assert sorted(names(bench.begin(1.0))) == ["a", "b"]
+
+
+def test_a_target_that_comes_back_is_told_from_what_it_was_before() -> None:
+    bench = Bench()
+    bench.rota.add("a", 0.0)
+    bench.rota.add("b", 0.0)
+    first = bench.rota.accounts["a"].life
+    bench.rota.remove("none")
+    bench.rota.remove("a")
+    bench.rota.add("a", 1.0)
+    bench.rota.add("b", 1.0)
+    assert bench.rota.accounts["a"].life > first
+    assert bench.rota.accounts["b"].life == first

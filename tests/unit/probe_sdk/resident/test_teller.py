@@ -92,6 +92,34 @@ def test_everything_is_told_at_its_time_in_as_many_messages_as_it_takes() -> Non
     assert desk.lines[0]["more"] == TARGETS_PER_MESSAGE + 1 - LOGGED_FAILING
 
 
+def test_all_may_turn_at_once_and_are_told_in_as_many_messages_as_it_takes() -> None:
+    names = [f"t{number:04}" for number in range(TARGETS_PER_MESSAGE + 1)]
+    desk = Desk(*names)
+    for name in names:
+        desk.fail(name)
+    desk.teller.tell(1.0)
+    assert [len(one.targets) for one in desk.ear.heard] == [TARGETS_PER_MESSAGE, 1]
+    assert [one.target for said in desk.ear.heard for one in said.targets] == names
+    assert len(desk.lines) == 1
+    assert desk.lines[0]["sequence"] == 2  # that of the last: read by itself it is news to whoever heard but the first
+
+
+def test_where_one_message_is_not_heard_the_others_do_not_wait_for_an_answer_too() -> None:
+    names = [f"t{number:04}" for number in range(3 * TARGETS_PER_MESSAGE)]
+    desk = Desk(*names)
+    desk.ear.deaf = True
+    for name in names:
+        desk.fail(name)
+    desk.teller.tell(1.0)
+    assert desk.ear.tries == 1
+    desk.teller.tell(SUMMARY_SECONDS)
+    assert desk.ear.tries == 2
+    assert len(desk.lines) == 2
+    desk.ear.deaf = False
+    desk.teller.tell(SUMMARY_SECONDS + 1)
+    assert [one.target for said in desk.ear.heard for one in said.targets] == names
+
+
 def test_a_prober_without_targets_says_so(desk: Desk) -> None:
     desk.accounts.clear()
     desk.teller.tell(SUMMARY_SECONDS)
