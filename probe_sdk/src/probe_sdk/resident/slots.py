@@ -7,27 +7,22 @@ there is more to do than can be done, the one that was served longest ago comes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 from math import modf
-from typing import Final
+from typing import Final, NamedTuple
 
 GOLDEN: Final = 0.618033988749895
 """Multiples of the golden ratio, taken modulo 1, stay evenly spread however many there are: a target that comes or goes
 moves no other one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A slot that is to be served now.
-
-    Args:
-        missed: how many slots of the same target passed unserved before it.
-    """
+class Due(NamedTuple):
+    """A slot that is to be served now."""
 
     target: str
     at: float
     missed: int
+    """How many slots of the same target passed unserved before it."""
 
 
 class Slots:
@@ -82,14 +77,31 @@ class Slots:
     def take(self, now: float) -> Due | None:
         """A slot that has begun, if there is one; of a target's slots that have, the newest."""
         to_come, begun = self._to_come, self._begun
+        if not begun and to_come and to_come[0][0] <= now and not self._several(now):
+            _, target, number, _ = to_come[0]
+            due, next_one = self._due(target, number, now)
+            heapreplace(to_come, next_one)
+            return due
         while to_come and to_come[0][0] <= now:
             at, target, number, served_at = heappop(to_come)
             heappush(begun, (served_at, at, target, number))
         if not begun:
             return None
-        _, at, target, number = heappop(begun)
-        missed = int((now - at) / self.interval_seconds)
+        _, _, target, number = heappop(begun)
+        due, next_one = self._due(target, number, now)
+        heappush(to_come, next_one)
+        return due
+
+    def _several(self, now: float) -> bool:
+        """Whether more than one slot to come has begun: of a heap, one of the two after the first is the next one."""
+        return any(entry[0] <= now for entry in self._to_come[1:3])
+
+    def _due(self, target: str, number: int, now: float) -> tuple[Due, tuple[float, str, int, float]]:
+        """The newest slot of a target that has begun, of those from a number on, and the entry of the next one."""
+        first, interval_seconds = self._first[target], self.interval_seconds
+        missed = int((now - first - number * interval_seconds) / interval_seconds)
         number += missed
-        first = self._first[target]
-        heappush(to_come, (first + (number + 1) * self.interval_seconds, target, number + 1, now))
-        return Due(target, first + number * self.interval_seconds, missed)
+        return (
+            Due(target, first + number * interval_seconds, missed),
+            (first + (number + 1) * interval_seconds, target, number + 1, now),
+        )
