@@ -19,6 +19,8 @@ from probe_sdk.resident.lookups import Found, Lookups
 
 FRESH_SECONDS: Final = 60.0
 """As long as libcurl would keep an answer."""
+MOST_KNOWN: Final = 2000
+"""Targets come and go, and so do their names."""
 PORTS: Final = {"http": 80, "https": 443}
 Place = tuple[str, int]
 Addresses = tuple[str, ...]
@@ -74,5 +76,8 @@ class Names:
         if isinstance(what, BaseException):  # what can be no name, such as one with a label of a hundred letters
             return NoAddressError(f"resolve {place[0]}: this can be no name", own_lack=False)
         addresses = tuple(dict.fromkeys(str(address[0]) for *_, address in what))
-        self._known[place] = self._clock(), addresses
+        now = self._clock()
+        if len(self._known) >= MOST_KNOWN:
+            self._known = {name: known for name, known in self._known.items() if now < known[0] + FRESH_SECONDS}
+        self._known[place] = now, addresses
         return addresses

@@ -19,7 +19,7 @@ from probe_sdk import ProbeFailure
 from probe_sdk.arguments import checked
 from probe_sdk.resident.lookups import Lookups
 from probe_sdk.resident.rota import BAD_PARAMS, TIMEOUT, Attempt, Rota
-from probe_sdk.resident.spec import Spec, Target
+from probe_sdk.resident.spec import Spec
 
 EXPIRY = "probe_ssl_earliest_cert_expiry"
 """As blackbox_exporter calls it."""
@@ -56,6 +56,8 @@ class HttpProber:
         self._timeout_seconds = 1.0
         self._requests: dict[str, Request | str] = {}
         """What to ask of each target, or what is wrong with its parameters."""
+        self._params: dict[str, dict[str, Any]] = {}
+        """What that was read from: to read the parameters of a thousand targets anew would make all of them late."""
         self._idle: dict[str, list[Exchange]] = {}
         self._exchanges: dict[object, Exchange] = {}
         self._unnamed: dict[Exchange, float] = {}
@@ -81,8 +83,12 @@ class HttpProber:
     def retarget(self, spec: Spec) -> None:
         """Take in what targets there are now; the handles of those that ask for the same as before stay."""
         self._timeout_seconds = spec.timeout_seconds
-        before, wanted = self._requests, {one.name: self._read(spec, one) for one in spec.targets}
-        self._requests = {name: before[name] if before.get(name) == asked else asked for name, asked in wanted.items()}
+        before, params_before = self._requests, self._params
+        self._params = {one.name: {**spec.params, **one.params} for one in spec.targets}
+        self._requests = {
+            name: before[name] if params_before.get(name) == params else self._read(params)
+            for name, params in self._params.items()
+        }
         for name, asked in before.items():
             if self._requests.get(name) is not asked:
                 for exchange in self._idle.pop(name, ()):
@@ -172,9 +178,9 @@ class HttpProber:
         else:
             self._drop(exchange)
 
-    def _read(self, spec: Spec, target: Target) -> Request | str:
+    def _read(self, params: dict[str, Any]) -> Request | str:
         try:
-            return self._request_of({**spec.params, **target.params})
+            return self._request_of(params)
         except (ProbeFailure, ValueError) as wrong:
             return str(wrong)
 

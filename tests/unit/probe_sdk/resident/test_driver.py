@@ -10,11 +10,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Self
 
 import httpx
 import pytest
+from pydantic import model_validator
 
-from probe_sdk.resident.spec import SPEC_FILE
+from probe_sdk import params
+from probe_sdk.resident.driver import CheckDriver
+from probe_sdk.resident.spec import SPEC_FILE, Spec
 from probe_sdk.samples import LOG_MARK
 
 SOON_SECONDS = 30.0
@@ -103,3 +107,26 @@ def test_a_check_that_hangs_does_not_hold_up_the_end(tmp_path: Path, free_port: 
     assert process.returncode == 0
     last = json.loads(said.splitlines()[-1].removeprefix(LOG_MARK))
     assert (last["round"], last["targetsFailed"]) == (1, 1)
+
+
+def test_only_parameters_that_changed_are_read_again() -> None:
+    read: list[int] = []
+
+    class Counting(params.Model):
+        count: int
+
+        @model_validator(mode="after")
+        def _counted(self) -> Self:
+            read.append(self.count)
+            return self
+
+    def spec(**counts: int) -> Spec:
+        targets = [{"name": name, "params": {"count": count}} for name, count in counts.items()]
+        return Spec.model_validate({"interval": "1s", "targets": targets})
+
+    rota: Any = None
+    driver = CheckDriver(rota, print, Counting)
+    driver.retarget(spec(a=1, b=2))
+    driver.retarget(spec(a=1, b=3, c=4))
+    assert read == [1, 2, 3, 4]
+    driver._loop.close()

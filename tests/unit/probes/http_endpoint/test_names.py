@@ -7,16 +7,17 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from tests.unit.probes.http_endpoint.test_prober import SOON_SECONDS, Server, probing, reasons, server
 
 from http_endpoint import names
-from http_endpoint.names import place_of
+from http_endpoint.names import Names, place_of
 from http_endpoint.request import Request
 from probe_sdk.resident.account import Verdict
+from probe_sdk.resident.lookups import Lookups
 
 __all__ = ["server"]
 
@@ -132,3 +133,21 @@ def test_a_kept_connection_needs_its_name_no_more(
 )
 def test_what_is_to_be_looked_up(params: dict[str, Any], place: tuple[str, int] | None) -> None:
     assert place_of(Request.model_validate(params)) == place
+
+
+def test_names_that_are_asked_for_no_more_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "MOST_KNOWN", 10)
+    clock, found = [0.0], threading.Semaphore(0)
+
+    def tell(told: Callable[[], None]) -> None:
+        told()
+        found.release()
+
+    lookups = Lookups(tell, lambda *_: [(0, 0, 0, "", ("10.0.0.1", 80))])
+    known = Names(lookups, lambda: clock[0])
+    for number in range(100):
+        clock[0] += names.FRESH_SECONDS / 5
+        known.ask((f"pod-{number}", 80), lambda _: None)
+        assert found.acquire(timeout=SOON_SECONDS)
+    assert known.known(("pod-99", 80), clock[0]) == (("10.0.0.1",), True)
+    assert len(known._known) <= 10

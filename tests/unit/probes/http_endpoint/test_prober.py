@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from tests.unit.probes.loopback import tcp_server
 
-from http_endpoint.prober import HttpProber
+from http_endpoint.prober import HttpProber, request_of
+from http_endpoint.request import Request
 from probe_sdk.resident.account import Account, Denoise, Verdict
 from probe_sdk.resident.lookups import Lookups
 from probe_sdk.resident.rota import BUSY, LATE, Rota
@@ -311,3 +312,20 @@ def test_targets_come_go_and_change_while_the_others_go_on(server: Server) -> No
         assert at_work.ended("c").verdict is Verdict.FAILED
         assert at_work.ended("a", before + 5).failed == 0
     assert sorted(at_work.rota.accounts) == ["a", "c"]
+
+
+def test_only_parameters_that_changed_are_read_again() -> None:
+    read: list[str] = []
+
+    def counting(params: dict[str, Any]) -> Request:
+        read.append(params["url"])
+        return request_of(params)
+
+    now = time.monotonic()
+    spec = made({"a": {"url": "http://a/"}, "b": {"url": "http://b/"}})
+    rota = Rota(Slots(1.0, now), spec.limits, Denoise(), Unhurried(lambda: 0.0, now), lambda _: None)
+    prober = HttpProber(rota, request_of=counting)
+    prober.retarget(spec)
+    prober.retarget(made({"a": {"url": "http://a/"}, "b": {"url": "http://c/"}, "d": {"url": "http://d/"}}))
+    assert read == ["http://a/", "http://b/", "http://c/", "http://d/"]
+    prober._engine.close()
