@@ -88,9 +88,15 @@ async def _create(kubeconfig: Path, count: int, spec: Mapping[str, Any]) -> None
             async with places:
                 await api.create(resource, namespace, body)
 
+        async def join(number: int) -> None:
+            body = node(number)
+            await put(NODES, None, body)
+            # The API server taints every new node as not ready, and there is no controller that takes it back.
+            await api.merge_patch(NODES, None, body["metadata"]["name"], {"spec": {"taints": None}})
+
         await put(NAMESPACES, None, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         await put(TEMPLATES, None, _body("ProbeTemplate", "quick", {"image": "none", "timeout": "60s"}))
-        await asyncio.gather(*(put(NODES, None, node(number)) for number in range(NODE_COUNT)))
+        await asyncio.gather(*(join(number) for number in range(NODE_COUNT)))
         whole = {"templateRef": {"name": "quick"}, **spec}
         await asyncio.gather(
             *(put(CONFIGS, NAMESPACE, _body("ProbeConfig", f"probe-{number}", whole)) for number in range(count))
