@@ -10,7 +10,6 @@ of CPU at each pod start, httpx 0.3 s (0.15 s without its command line's colours
 import asyncio
 import json
 import os
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,13 +19,15 @@ from urllib.parse import quote
 import httpx
 
 from cluster.config import ApiConfig, load
-from cluster.errors import ApiError, ApiSilent, ApiUnreachable, ApiUntrusted
+from cluster.errors import ApiError, ApiSilent, ApiUnreachable, ApiUntrusted, tls_cause
 from cluster.words import Object
-from probe_sdk import ProbeFailure
+from endpoint.bounded import BoundedTransport, EndlessAnswerError
+from probe_sdk import Inconclusive, ProbeFailure
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
 RECONNECT_SECONDS = 1.0
+MOST_BYTES = 32 * 1024 * 1024
 HTTPS_PORT = 443
 NOT_FOUND = 404
 CONFLICT = 409
@@ -72,7 +73,7 @@ class Api:
         config = config or load()
         async with httpx.AsyncClient(
             base_url=config.server,
-            verify=config.ssl_context(),
+            transport=BoundedTransport(config.ssl_context(), MOST_BYTES),
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             trust_env=False,  # a proxy of the machine's has nothing to do with the cluster's API
         ) as client:
@@ -183,7 +184,10 @@ class Api:
         rules are flushed); a new connection tells which.
         """
         cause = root_cause(error)
-        if isinstance(error, httpx.NetworkError) and (refused := _tls_cause(error)):
+        if isinstance(error, EndlessAnswerError):
+            look = "what listens there may be no API server"
+            return ProbeFailure(f"{self.config.server}: {what}: {error}; {look}", reason="BodyTooLong")
+        if isinstance(error, httpx.NetworkError) and (refused := tls_cause(error)):
             return ApiUntrusted(self.config.server, what, refused)
         if isinstance(error, httpx.ConnectError):
             return ApiUnreachable(self.config.server, what, cause)
@@ -202,7 +206,11 @@ class Api:
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": "kubeprobe-probe"}
-        if token := self.config.bearer_token():
+        try:
+            token = self.config.bearer_token()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Inconclusive(f"the probe's own token cannot be read: {error}", reason="Token") from None
+        if token:
             headers["Authorization"] = f"Bearer {token}"
         return headers
 
@@ -228,17 +236,6 @@ def _object(response: httpx.Response) -> Object:
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}
-
-
-def _tls_cause(error: BaseException | None) -> str:
-    """What TLS said, if it was that. Its errors are OSErrors with numbers of OpenSSL's own."""
-    while error is not None and not isinstance(error, ssl.SSLError):
-        error = error.__cause__ or error.__context__
-    if error is None:
-        return ""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    return (error.reason or str(error)).replace("_", " ").lower()
 
 
 def root_cause(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from probe_sdk import ProbeFailure
+from probe_sdk import Inconclusive
 from probe_sdk.wire import ENV_NAMESPACE
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -49,12 +49,15 @@ class ApiConfig:
 
 
 def load(environ: Mapping[str, str] = os.environ, account: Path = SERVICE_ACCOUNT) -> ApiConfig:
-    """KUBECONFIG if it is set, otherwise the pod's service account."""
-    if kubeconfig := environ.get("KUBECONFIG"):
-        return from_kubeconfig(Path(kubeconfig), environ.get(ENV_NAMESPACE))
-    if (account / "token").exists() and environ.get("KUBERNETES_SERVICE_HOST"):
-        return from_service_account(environ, account)
-    raise ProbeFailure(
+    """KUBECONFIG if it is set, otherwise the pod's service account. Raises Inconclusive where neither can be read."""
+    try:
+        if kubeconfig := environ.get("KUBECONFIG"):
+            return from_kubeconfig(Path(kubeconfig), environ.get(ENV_NAMESPACE))
+        if (account / "token").exists() and environ.get("KUBERNETES_SERVICE_HOST"):
+            return from_service_account(environ, account)
+    except OSError as error:
+        raise Inconclusive(f"the way to the cluster's API cannot be read: {error}", reason="Files") from None
+    raise Inconclusive(
         f"no way to the cluster's API: {account}/token is not mounted and KUBECONFIG is not set; "
         "in a cluster, give the ProbeTemplate or the ProbeConfig's podOverrides a serviceAccountName"
     )
@@ -96,7 +99,7 @@ def _named(document: Mapping[str, Any], kind: str, name: str) -> Mapping[str, An
     for entry in document.get(kind) or ():
         if entry.get("name") == name:
             return dict(entry)
-    raise ProbeFailure(f"the kubeconfig has no entry {name!r} in {kind}")
+    raise Inconclusive(f"the kubeconfig has no entry {name!r} in {kind}")
 
 
 def _pem(path: Path, section: Mapping[str, Any], key: str) -> str | None:

@@ -4,6 +4,7 @@ Both errors are ProbeFailures: a case that lets them pass has already said what 
 """
 
 import os
+import ssl
 
 from probe_sdk import ProbeFailure
 from probe_sdk.wire import ENV_NODE
@@ -89,3 +90,14 @@ def refusal_hint(status: int, message: str) -> str:
         503: "kube-apiserver and etcd",
         504: "etcd and kube-apiserver's latency",
     }.get(status, "")
+
+
+def tls_cause(error: BaseException | None) -> str:
+    """What TLS said, if it was that. Its errors are OSErrors with numbers of OpenSSL's own."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    if error is None:
+        return ""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return (error.reason or str(error)).replace("_", " ").lower()

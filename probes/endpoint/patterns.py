@@ -11,6 +11,7 @@ from pydantic import AfterValidator, StringConstraints
 def _compiles(pattern: str) -> str:
     try:
         re.compile(pattern)
+        re.compile(pattern.encode())  # bodies are searched as the bytes that they are
     except re.error as error:
         raise ValueError(f"not a regular expression: {error}") from error
     return pattern

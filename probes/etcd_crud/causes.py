@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from endpoint.bounded import EndlessAnswerError
+
 FILES = "the Secret behind caFile, certFile and keyFile"
 
 
@@ -34,6 +36,8 @@ class EtcdFailure(Exception):  # noqa: N818 - a finding about the target, not an
 
 def of_transport(error: httpx.TransportError | ssl.SSLError, timeout_seconds: float) -> Trouble:
     """The trouble behind an exception of the HTTP client."""
+    if isinstance(error, EndlessAnswerError):
+        return Trouble(str(error), "the endpoint: what listens there may be no etcd", lost=True)
     if isinstance(error, httpx.ConnectTimeout):
         return Trouble(
             f"no connection within {timeout_seconds:g}s", "the etcd process, its host, and the way to it", True, True

@@ -13,10 +13,12 @@ from typing import Any
 
 import httpx
 
+from endpoint.bounded import BoundedTransport
 from etcd_crud.causes import EtcdFailure, Trouble, of_answer, of_transport
 from probe_sdk import Inconclusive
 
 Json = dict[str, Any]
+MOST_BYTES = 4 * 1024 * 1024
 BROKEN = (httpx.TransportError, ssl.SSLError)
 """A TLS alert comes through the HTTP client as it is, now and then."""
 
@@ -54,7 +56,11 @@ class Etcd:
     async def connect(cls, endpoint: str, tls: ssl.SSLContext, timeout_seconds: float) -> AsyncIterator["Etcd"]:
         """Open the way to a member; the connection itself comes with the first request."""
         async with httpx.AsyncClient(
-            base_url=endpoint, verify=tls, timeout=timeout_seconds, trust_env=False, headers={"User-Agent": "kubeprobe"}
+            base_url=endpoint,
+            transport=BoundedTransport(tls, MOST_BYTES),
+            timeout=timeout_seconds,
+            trust_env=False,
+            headers={"User-Agent": "kubeprobe"},
         ) as http:
             yield cls(endpoint.rstrip("/"), http, tls, timeout_seconds)
 

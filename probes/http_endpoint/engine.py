@@ -21,6 +21,7 @@ NEVER: Final = float("inf")
 CLOCK_MONOTONIC: Final = 1
 TFD_TIMER_ABSTIME: Final = 1
 TFD_FLAGS: Final = os.O_NONBLOCK | os.O_CLOEXEC
+NO_FD: Final = -1
 NANOSECONDS: Final = 1_000_000_000
 ALL: Final = select.EPOLLIN | select.EPOLLOUT | select.EPOLLERR | select.EPOLLHUP
 _INTERESTS: Final = {
@@ -29,7 +30,7 @@ _INTERESTS: Final = {
     pycurl.POLL_INOUT: select.EPOLLIN | select.EPOLLOUT,
 }
 BUSY_SECONDS: Final = 0.001
-"""A turn of the loop that takes longer held up whatever waited for it, and counts as the prober's own lateness."""
+"""A stretch of a turn that takes longer held up whatever waited for it, and counts as the prober's own lateness."""
 
 
 def _action(mask: int) -> int:
@@ -93,7 +94,8 @@ class Engine:
     Args:
         ended: called for each transfer that is over, after its handle was taken out.
         due: called once a turn with the time; starts what is due, and returns when it wants to be called next.
-        held_up: called with the seconds that a turn of the loop took, when it took long.
+        held_up: called with the seconds that a stretch of a turn took, when it took long: before anything is judged
+            that it may have held up, and before anything is begun that it did not.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class Engine:
         for fd in (self._timer.fd, self._wake_fd):
             self._epoll.register(fd, select.EPOLLIN)
         self._curl_at = NEVER
+        self._stretch_from = clock()
         self._calls: list[Callable[[], None]] = []
         self._stopping = False
         self._multi = pycurl.CurlMulti()
@@ -126,12 +129,12 @@ class Engine:
     def call(self, function: Callable[[], None]) -> None:
         """Have something done on the engine's thread, from any other one."""
         self._calls.append(function)
-        os.write(self._waker_fd, b"!")
+        self._wake()
 
     def stop(self) -> None:
         """End the loop after its turn, from any thread or signal handler."""
         self._stopping = True
-        os.write(self._waker_fd, b"!")
+        self._wake()
 
     def run(self) -> None:
         """Work until stopped."""
@@ -139,24 +142,36 @@ class Engine:
         while not self._stopping:
             self._timer.arm(min(next_at, self._curl_at))
             events = self._epoll.poll()
-            began = self._clock()
+            self._stretch_from = self._clock()
             self._take(events)
             self._collect()
             self._time_out()
             self._answer_calls()
+            self._count_stretch()
             next_at = self._due(self._clock())
             while self._time_out():  # libcurl wants to be called at once for what was begun, and that may end at once
                 next_at = self._due(self._clock())
-            if (took := self._clock() - began) > BUSY_SECONDS:
-                self._held_up(took)
+            self._count_stretch()
 
     def close(self) -> None:
         """Give back all that is open."""
         self._multi.close()
         self._epoll.close()
         self._timer.close()
-        for fd in (self._wake_fd, self._waker_fd):
+        waker_fd, self._waker_fd = self._waker_fd, NO_FD  # the number may soon be somebody else's
+        for fd in (self._wake_fd, waker_fd):
             os.close(fd)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # it has enough to wake up for
+            os.write(self._waker_fd, b"!")
+
+    def _count_stretch(self) -> None:
+        """Count the stretch of the turn up to now, if it was long."""
+        now = self._clock()
+        if (took := now - self._stretch_from) > BUSY_SECONDS:
+            self._held_up(took)
+            self._stretch_from = now
 
     def _take(self, events: Iterable[tuple[int, int]]) -> None:
         for fd, mask in events:
@@ -179,6 +194,8 @@ class Engine:
         _, well, failed = self._multi.info_read()
         if not (well or failed):
             return False
+        if failed:
+            self._count_stretch()
         now = self._clock()
         for curl in well:
             self._multi.remove_handle(curl)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import pycurl
 
-from http_endpoint.options import is_secure, say_who, set_up
+from http_endpoint.certificate import Certificates
+from http_endpoint.classes import CLASSES, DNS, LACK, UNCLASSED
+from http_endpoint.names import Addresses, place_of
+from http_endpoint.options import is_secure, lead, limit, say_who, set_up
 from http_endpoint.request import MAX_REDIRECTS, Request
 from probe_sdk.failure import OWN_LACKS
 from probe_sdk.resident.rota import TIMEOUT
@@ -25,35 +26,8 @@ PHASES: Final = (
     ("transfer", pycurl.TOTAL_TIME_T),
 )
 """What libcurl counts from the beginning, in microseconds; blackbox_exporter's words for the stretches between."""
-LACK: Final = "ProberLacks"
-CLASSES: Final = {
-    pycurl.E_OUT_OF_MEMORY: LACK,
-    pycurl.E_FAILED_INIT: LACK,
-    pycurl.E_INTERFACE_FAILED: LACK,
-    pycurl.E_COULDNT_RESOLVE_HOST: "DNS",
-    pycurl.E_COULDNT_RESOLVE_PROXY: "DNS",
-    pycurl.E_COULDNT_CONNECT: "Connect",
-    pycurl.E_OPERATION_TIMEDOUT: TIMEOUT,
-    pycurl.E_SSL_CONNECT_ERROR: "TLS",
-    pycurl.E_PEER_FAILED_VERIFICATION: "Certificate",
-    pycurl.E_SSL_CERTPROBLEM: "ClientCertificate",
-    pycurl.E_SSL_CACERT_BADFILE: "CAFile",
-    pycurl.E_TOO_MANY_REDIRECTS: "Redirects",
-    pycurl.E_GOT_NOTHING: "EmptyReply",
-    pycurl.E_SEND_ERROR: "Reset",
-    pycurl.E_RECV_ERROR: "Reset",
-    pycurl.E_PARTIAL_FILE: "Reset",
-    pycurl.E_WRITE_ERROR: "BodyTooLong",
-    pycurl.E_HTTP2: "HTTP2",
-    92: "HTTP2",
-}
-CERTIFICATE_SECONDS: Final = 60.0
-"""How often the served certificates' dates are looked at."""
-OURS: Final = frozenset({"ClientCertificate", "CAFile", LACK})
-"""What the prober itself lacks says nothing about the target."""
 HTTP2: Final = 3
 """As libcurl numbers the versions."""
-UNCLASSED: Final = "Protocol"
 WAITING_FOR: Final = ("the name's address", "a connection", "the TLS handshake", "the first byte", "the rest")
 
 
@@ -84,10 +58,12 @@ class Exchange:
         self._body = bytearray()
         self._received = 0
         self._headers: list[bytes] = []
-        self.expires_at: float | None = None
-        """When the first of the served certificates expires, in seconds since 1970; None until it is known."""
-        self._looking = False
-        self._looks_at = 0.0
+        self.place = place_of(request)
+        """The name to connect to, and the port; None where it is an address."""
+        self._led_to: Addresses = ()
+        self._waited_seconds = 0.0
+        """For the name's address, before libcurl began."""
+        self.certificates = Certificates(self.curl, request) if is_secure(request) else None
         self._unread = ""
         """Why who asks could not be said."""
         expect = request.expect
@@ -108,9 +84,11 @@ class Exchange:
         Args:
             now: the time as certificates have it, in seconds since 1970.
         """
-        if is_secure(self.request) and now >= self._looks_at:
-            self._looking = True
-            self.curl.setopt(pycurl.OPT_CERTINFO, 1)
+        if self.certificates is not None:
+            self.certificates.ready(now)
+        if self._waited_seconds:
+            self._waited_seconds = 0.0
+            limit(self.curl, self._timeout_seconds)
         self._received = 0
         if self._body:
             self._body.clear()
@@ -119,18 +97,37 @@ class Exchange:
         if self.request.bearer_token_file or self.request.password_file:
             self._unread = say_who(self.curl, self.request)
 
+    def lead_to(self, addresses: Addresses) -> None:
+        """Connect to one of these, which its name has."""
+        if self.place is not None and addresses != self._led_to:
+            self._led_to = addresses
+            lead(self.curl, self.place, addresses)
+
+    def waited(self, seconds: float) -> None:
+        """Count the time that the look-up took as the exchange's own."""
+        self._waited_seconds = seconds
+        limit(self.curl, self._timeout_seconds - seconds)
+
+    def unnamed(self, why: str, *, own_lack: bool) -> Finding:
+        """What it means that there is no address."""
+        return Finding(LACK if own_lack else DNS, f"{self.asked}: {why}")
+
+    def overdue(self) -> Finding:
+        """What it means that its time was over before there was an address."""
+        return Finding(TIMEOUT, f"{self.asked}: {self._late(WAITING_FOR[0])}")
+
     def judge(self, code: int, message: str, now: float) -> Finding | None:
         """Why the exchange that ended was not well; None when it was."""
-        if self._looking:
-            self._look(now)
+        if self.certificates is not None:
+            self.certificates.take(now)
         if self._unread:
             return Finding(LACK, f"{self.asked}: {self._unread}")
         if code:
             return self._broken(code, message)
         if self.request.http2 and self.curl.getinfo(pycurl.INFO_HTTP_VERSION) != HTTP2:
             return Finding("HTTP2", f"{self.asked}: the answer came by HTTP/1, HTTP/2 was asked for")
-        if self.expires_at is not None and self.expires_at - now < self.request.tls.min_remaining:
-            return Finding("CertificateExpiry", f"{self.asked}: {self._expiry(now)}")
+        if self.certificates is not None and (problem := self.certificates.problem(now)):
+            return Finding("CertificateExpiry", f"{self.asked}: {problem}")
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
         if status not in self._well:
             return Finding("Status", f"{self.asked} answered {status}, expected {self._wanted}")
@@ -141,11 +138,13 @@ class Exchange:
     def seconds(self) -> float:
         """How long it took in all."""
         microseconds: int = self.curl.getinfo(pycurl.TOTAL_TIME_T)
-        return microseconds * 1e-6
+        return microseconds * 1e-6 + self._waited_seconds
 
     def add_phases(self, totals: dict[str, float]) -> None:
         """Add to the totals how long each phase took, in seconds; those that there was none of left out."""
         before, getinfo = 0, self.curl.getinfo
+        if self._waited_seconds:
+            totals["resolve"] = totals.get("resolve", 0.0) + self._waited_seconds
         for name, option in PHASES:
             at = getinfo(option)
             if at > before:
@@ -186,12 +185,15 @@ class Exchange:
         if class_ == "Connect" and (lack := self._lack()):
             return Finding(LACK, f"{self.asked}: {lack}")
         if class_ == TIMEOUT:
-            message = f"no answer within {self._timeout_seconds:g}s, while waiting for {self._waiting_for()}"
+            message = self._late(self._waiting_for())
         elif class_ == "BodyTooLong":
             message = f"the answer is longer than {self.request.max_body_bytes} bytes"
         elif class_ == "Redirects":
             message = f"sent on more than {MAX_REDIRECTS} times"
         return Finding(class_, f"{self.asked}: {message}")
+
+    def _late(self, waiting_for: str) -> str:
+        return f"no answer within {self._timeout_seconds:g}s, while waiting for {waiting_for}"
 
     def _lack(self) -> str:
         """What we lacked for a connection; empty where the system did try to make one."""
@@ -200,28 +202,9 @@ class Exchange:
             return "no socket could be opened: this process has as many files open as it may"
         return os.strerror(errno).lower() if errno in OWN_LACKS else ""
 
-    def _look(self, now: float) -> None:
-        """Take the certificates' dates; libcurl parses them at a cost, so not each time."""
-        self._looking = False
-        self._looks_at = now + CERTIFICATE_SECONDS
-        self.curl.setopt(pycurl.OPT_CERTINFO, 0)
-        chain = self.curl.getinfo(pycurl.INFO_CERTINFO)
-        dates = [ssl.cert_time_to_seconds(value) for part in chain for name, value in part if name == "Expire date"]
-        if dates:
-            self.expires_at = float(min(dates))
-
-    def _expiry(self, now: float) -> str:
-        at, left = self.expires_at or now, (self.expires_at or now) - now
-        when = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}Z"
-        if left < 0:
-            return f"a served certificate expired on {when}"
-        return (
-            f"a served certificate expires on {when}, in {left / 3600:.0f}h; expected {self.request.tls.min_remaining}"
-        )
-
     def _waiting_for(self) -> str:
         reached = [bool(self.curl.getinfo(option)) for _, option in PHASES[:4]]
-        if not self.request.url.startswith("https:"):
+        if self.certificates is None:
             reached[2] = reached[1]
         return next((what for what, done in zip(WAITING_FOR, reached, strict=False) if not done), WAITING_FOR[-1])
 

@@ -8,7 +8,8 @@ from typing import Final
 
 import pycurl
 
-from http_endpoint.exchange import OURS, Exchange
+from http_endpoint.classes import OURS
+from http_endpoint.exchange import Exchange
 from probe_sdk import Inconclusive, ProbeFailure, attribute, remaining_seconds
 
 LONGEST_SECONDS: Final = 30.0

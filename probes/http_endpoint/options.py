@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import certifi
 import pycurl
 
+from http_endpoint.names import Addresses, Place
 from http_endpoint.request import MAX_REDIRECTS, Request
+
+CA_CACHE_TIMEOUT: Final = 321
+"""An option of libcurl's for which pycurl has no name: for how long a file of CAs is believed to be the same."""
+CA_SECONDS: Final = 60
+"""It would be a day: CAs that were renewed would be strangers for as long."""
 
 
 def set_up(curl: Any, request: Request, payload: bytes, timeout_seconds: float) -> None:
@@ -19,11 +26,11 @@ def set_up(curl: Any, request: Request, payload: bytes, timeout_seconds: float) 
         payload: the body to send.
     """
     curl.setopt(pycurl.NOSIGNAL, 1)
-    curl.setopt(pycurl.URL, request.url)
+    curl.setopt(pycurl.URL, request.url.encode())
     curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
     curl.setopt(pycurl.REDIR_PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
     curl.setopt(pycurl.PROXY, "")
-    curl.setopt(pycurl.TIMEOUT_MS, max(int(timeout_seconds * 1000), 1))
+    limit(curl, timeout_seconds)
     curl.setopt(pycurl.USERAGENT, "kubeprobe")
     curl.setopt(pycurl.FOLLOWLOCATION, int(request.follow_redirects))
     curl.setopt(pycurl.MAXREDIRS, MAX_REDIRECTS)
@@ -33,15 +40,26 @@ def set_up(curl: Any, request: Request, payload: bytes, timeout_seconds: float) 
     say_who(curl, request)
 
 
+def limit(curl: Any, seconds: float) -> None:
+    """Have the exchange take no longer than this."""
+    curl.setopt(pycurl.TIMEOUT_MS, max(int(seconds * 1000), 1))
+
+
+def lead(curl: Any, place: Place, addresses: Addresses) -> None:
+    """Have the name lead to these addresses; libcurl asks nobody for it then."""
+    host, port = place
+    curl.setopt(pycurl.RESOLVE, [f"{host}:{port}:{','.join(map(_bracketed, addresses))}".encode()])
+
+
 def say_who(curl: Any, request: Request) -> str:
     """Read the token or password as it is now; why it cannot be read, or nothing."""
     secret, unread = _secret(request.bearer_token_file or request.password_file)
     if request.bearer_token_file:
-        curl.setopt(pycurl.HTTPHEADER, [*_headers(request), f"Authorization: Bearer {secret}"])
+        curl.setopt(pycurl.HTTPHEADER, [*_headers(request), f"Authorization: Bearer {secret}".encode()])
     elif request.username:
         curl.setopt(pycurl.HTTPAUTH, pycurl.HTTPAUTH_BASIC)
-        curl.setopt(pycurl.USERNAME, request.username)
-        curl.setopt(pycurl.PASSWORD, secret)
+        curl.setopt(pycurl.USERNAME, request.username.encode())
+        curl.setopt(pycurl.PASSWORD, secret.encode())
     return unread
 
 
@@ -75,11 +93,11 @@ def _set_request(curl: Any, request: Request, payload: bytes) -> None:
     curl.setopt(pycurl.HTTPHEADER, _headers(request))
 
 
-def _headers(request: Request) -> list[str]:
-    headers = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers.items()]
+def _headers(request: Request) -> list[bytes]:
+    headers = [(f"{name}: {value}" if value else f"{name};").encode() for name, value in request.headers.items()]
     if not request.keep_alive and not request.http2:
         # The side that closes first keeps the port for a minute: let it be theirs.
-        headers.append("Connection: close")
+        headers.append(b"Connection: close")
     return headers
 
 
@@ -87,15 +105,15 @@ def _set_tls(curl: Any, request: Request) -> None:
     tls = request.tls
     curl.setopt(pycurl.SSL_VERIFYPEER, int(tls.verify))
     curl.setopt(pycurl.SSL_VERIFYHOST, 2 if tls.verify else 0)
-    if not request.keep_alive:
-        curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
+    curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)  # a session that is taken up again shows the certificate it began with
     for option, path in (
         (pycurl.CAINFO, tls.ca_file or certifi.where()),
         (pycurl.SSLCERT, tls.cert_file),
         (pycurl.SSLKEY, tls.key_file),
     ):
         if path:
-            curl.setopt(option, path)
+            curl.setopt(option, os.fsencode(path))
+    curl.setopt(CA_CACHE_TIMEOUT, CA_SECONDS)
 
 
 def _bracketed(host: str) -> str:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import pycurl
+
+from http_endpoint.classes import OURS
 from http_endpoint.engine import NEVER, Ended, Engine
-from http_endpoint.exchange import OURS, Exchange
+from http_endpoint.exchange import Exchange, Finding
+from http_endpoint.names import Addresses, Names, NoAddressError
 from http_endpoint.request import Request
 from probe_sdk import ProbeFailure
 from probe_sdk.arguments import checked
+from probe_sdk.resident.lookups import Lookups
 from probe_sdk.resident.rota import BAD_PARAMS, TIMEOUT, Attempt, Rota
-from probe_sdk.resident.spec import Spec, Target
+from probe_sdk.resident.spec import Spec
 
 EXPIRY = "probe_ssl_earliest_cert_expiry"
 """As blackbox_exporter calls it."""
@@ -29,6 +36,7 @@ class HttpProber:
     Args:
         request_of: makes a request of a target's parameters.
         exchange: makes the handle for a request, given its timeout.
+        lookups: makes what looks names up, given what has something done on this thread.
     """
 
     def __init__(
@@ -36,6 +44,7 @@ class HttpProber:
         rota: Rota,
         request_of: Callable[[dict[str, Any]], Request] = request_of,
         exchange: Callable[[Request, float], Exchange] = Exchange,
+        lookups: Callable[[Callable[[Callable[[], None]], None]], Lookups] = Lookups,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -47,9 +56,14 @@ class HttpProber:
         self._timeout_seconds = 1.0
         self._requests: dict[str, Request | str] = {}
         """What to ask of each target, or what is wrong with its parameters."""
+        self._params: dict[str, dict[str, Any]] = {}
+        """What that was read from: to read the parameters of a thousand targets anew would make all of them late."""
         self._idle: dict[str, list[Exchange]] = {}
         self._exchanges: dict[object, Exchange] = {}
+        self._unnamed: dict[Exchange, float] = {}
+        """Exchanges that wait for their names' addresses, and until when; the first ones first."""
         self._engine = Engine(self._ended, self._due, rota.held_up, clock)
+        self._names = Names(lookups(self._engine.call), clock)
 
     def run(self) -> None:
         """Probe until stopped."""
@@ -69,42 +83,85 @@ class HttpProber:
     def retarget(self, spec: Spec) -> None:
         """Take in what targets there are now; the handles of those that ask for the same as before stay."""
         self._timeout_seconds = spec.timeout_seconds
-        before, wanted = self._requests, {one.name: self._read(spec, one) for one in spec.targets}
-        self._requests = {name: before[name] if before.get(name) == asked else asked for name, asked in wanted.items()}
+        before, params_before = self._requests, self._params
+        self._params = {one.name: {**spec.params, **one.params} for one in spec.targets}
+        self._requests = {
+            name: before[name] if params_before.get(name) == params else self._read(params)
+            for name, params in self._params.items()
+        }
         for name, asked in before.items():
             if self._requests.get(name) is not asked:
                 for exchange in self._idle.pop(name, ()):
                     self._drop(exchange)
 
     def _due(self, now: float) -> float:
+        for exchange in [one for one, until in self._unnamed.items() if until <= now] if self._unnamed else ():
+            del self._unnamed[exchange]
+            self._conclude(exchange, exchange.overdue(), now)
         for attempt in self._rota.begin(now):
             self._begin(attempt, now)
         at = self._rota.next_at()
-        return NEVER if at is None else at
+        return min(NEVER if at is None else at, next(iter(self._unnamed.values()), NEVER))
 
     def _begin(self, attempt: Attempt, now: float) -> None:
-        target = attempt.account.target
+        try:
+            exchange = self._readied(attempt.account.target)
+        except (ProbeFailure, ValueError, re.error, pycurl.error) as wrong:
+            self._rota.unanswerable(attempt, now, BAD_PARAMS, str(wrong))
+            self._rota.release(attempt)
+            return
+        exchange.attempt = attempt
+        if exchange.place is None:
+            self._engine.start(exchange.curl)
+            return
+        addresses, fresh = self._names.known(exchange.place, now)
+        if not fresh:
+            self._names.ask(exchange.place, partial(self._named, exchange, attempt))
+        if fresh or (addresses and exchange.request.keep_alive):  # what is kept needs no name, and has a new one soon
+            exchange.lead_to(addresses)
+            self._engine.start(exchange.curl)
+        else:
+            self._unnamed[exchange] = now + self._timeout_seconds
+
+    def _readied(self, target: str) -> Exchange:
+        """A handle of the target's for one more exchange."""
         idle = self._idle.get(target)
         if idle:
             exchange = idle.pop()
         else:
             request = self._requests[target]
             if isinstance(request, str):
-                self._rota.unanswerable(attempt, now, BAD_PARAMS, request)
-                self._rota.release(attempt)
-                return
+                raise ProbeFailure(request)
             exchange = self._exchange(request, self._timeout_seconds)
             self._exchanges[exchange.curl] = exchange
-        exchange.attempt = attempt
-        exchange.ready(self._now())
+        try:
+            exchange.ready(self._now())
+        except BaseException:
+            self._drop(exchange)
+            raise
+        return exchange
+
+    def _named(self, exchange: Exchange, attempt: Attempt, found: Addresses | NoAddressError) -> None:
+        """A name was looked up; whoever waited for it goes on."""
+        if exchange.attempt is not attempt or self._unnamed.pop(exchange, None) is None:
+            return
+        now = self._clock()
+        if isinstance(found, NoAddressError):
+            self._conclude(exchange, exchange.unnamed(str(found), own_lack=found.own_lack), now)
+            return
+        exchange.lead_to(found)
+        exchange.waited(now - attempt.started)
         self._engine.start(exchange.curl)
 
     def _ended(self, ended: Ended, now: float) -> None:
         exchange = self._exchanges[ended.curl]
+        self._conclude(exchange, exchange.judge(ended.code, ended.message, self._now()), now)
+
+    def _conclude(self, exchange: Exchange, finding: Finding | None, now: float) -> None:
         attempt: Attempt = exchange.attempt
-        finding = exchange.judge(ended.code, ended.message, self._now())
-        if exchange.expires_at is not None:
-            attempt.account.gauges[EXPIRY] = exchange.expires_at
+        exchange.attempt = None
+        if exchange.certificates is not None and exchange.certificates.expire_at is not None:
+            attempt.account.gauges[EXPIRY] = exchange.certificates.expire_at
         if finding is None:
             self._rota.passed(attempt, now, exchange.seconds())
             exchange.add_phases(attempt.account.phases)
@@ -121,10 +178,10 @@ class HttpProber:
         else:
             self._drop(exchange)
 
-    def _read(self, spec: Spec, target: Target) -> Request | str:
+    def _read(self, params: dict[str, Any]) -> Request | str:
         try:
-            return self._request_of({**spec.params, **target.params})
-        except ProbeFailure as wrong:
+            return self._request_of(params)
+        except (ProbeFailure, ValueError) as wrong:
             return str(wrong)
 
     def _drop(self, exchange: Exchange) -> None:

@@ -14,7 +14,8 @@ MAX_REDIRECTS: Final = 10
 MEBIBYTE: Final = 1 << 20
 
 
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+", max_length=2048)]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-.0-~][!-~]*$", max_length=2048)]
+"""In ASCII: other letters are written as %-escapes, and in names as xn--."""
 Status = Annotated[str, StringConstraints(pattern=r"^[1-5]([0-9]{2}|xx)$")]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", max_length=256)]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[^\r\n\x00]*$", max_length=4096)]
@@ -36,9 +37,12 @@ class Expect(params.Model):
 class Request(params.Model):
     """One request, and what its answer must be like."""
 
-    url: Url = Field(description="Where to, such as https://shop.example/healthz.")
+    url: Url = Field(description="Where to, in ASCII, such as https://shop.example/healthz.")
     address: str = Field(
-        "", max_length=253, description="Connect to this host or address instead of the URL's, which stays as name."
+        "",
+        max_length=253,
+        pattern=r"^[0-9A-Za-z._:-]*$",
+        description="Connect to this host or address instead of the URL's, which stays as name.",
     )
     method: Literal["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"] = Field(
         "GET", description="The request's method."

@@ -38,11 +38,11 @@ def main() -> None:
         prober = here.prober("flap", {TARGET: target}, RESIDENT)
         prober.comes_to("Passed")
         pod = prober.pod()
-        before, since = len(prober.log(pod)), datetime.now(UTC)
+        before, since = prober.messages(pod), datetime.now(UTC)
         say(f"flapping for {minutes:g} minutes")
         turns = _flap(target, minutes * 60)
         until = datetime.now(UTC)
-        messages = len(prober.log(pod)) - before
+        messages = prober.messages(pod) - before
         say(f"the target turned {turns} times: {prober.status()['message'] or prober.status()['verdict']}")
         target.refuse()
         down = _settled(prober)

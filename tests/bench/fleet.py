@@ -16,6 +16,7 @@ from kubeprobe.kube.client import connect
 from kubeprobe.kube.port import CONFIGS, NAMESPACES, NODES, TEMPLATES
 from testbed import ControlPlane
 from tests.bench.report import say
+from tests.bench.settled import settle
 from tests.lab.process import OperatorProcess
 from tests.lab.simulated import install, node, simulate
 
@@ -59,11 +60,15 @@ class Fleet:
 
 
 @contextmanager
-def fleet(folder: Path, configs: int, spec: Mapping[str, Any], *options: str) -> Iterator[Fleet]:
+def fleet(folder: Path, configs: int, spec: Mapping[str, Any], *options: str, settled: bool = False) -> Iterator[Fleet]:
     """So many configs of one spec, created before the operator starts; it all ends with the block.
 
     Args:
+        folder: an empty one, for the time of the block.
+        configs: how many.
+        spec: theirs, without the template.
         options: of the operator, beyond its usual ones.
+        settled: whether the operator finds them as if they had been there for a while.
     """
     audit = folder / "audit" / "audit.log"
     with ControlPlane.start(folder / "plane", audit_log=audit) as plane:
@@ -72,6 +77,8 @@ def fleet(folder: Path, configs: int, spec: Mapping[str, Any], *options: str) ->
         asyncio.run(_create(plane.kubeconfig, configs, spec))
         kubectl("create", "serviceaccount", "default", "-n", NAMESPACE)
         simulate(plane, folder)
+        if settled:
+            settle(plane.kubeconfig, HOST, folder / "first.log")
         operator = OperatorProcess(plane.kubeconfig, HOST, folder / "operator.log", *options)
         operator.start()
         try:
@@ -88,9 +95,15 @@ async def _create(kubeconfig: Path, count: int, spec: Mapping[str, Any]) -> None
             async with places:
                 await api.create(resource, namespace, body)
 
+        async def join(number: int) -> None:
+            body = node(number)
+            await put(NODES, None, body)
+            # The API server taints every new node as not ready, and there is no controller that takes it back.
+            await api.merge_patch(NODES, None, body["metadata"]["name"], {"spec": {"taints": None}})
+
         await put(NAMESPACES, None, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         await put(TEMPLATES, None, _body("ProbeTemplate", "quick", {"image": "none", "timeout": "60s"}))
-        await asyncio.gather(*(put(NODES, None, node(number)) for number in range(NODE_COUNT)))
+        await asyncio.gather(*(join(number) for number in range(NODE_COUNT)))
         whole = {"templateRef": {"name": "quick"}, **spec}
         await asyncio.gather(
             *(put(CONFIGS, NAMESPACE, _body("ProbeConfig", f"probe-{number}", whole)) for number in range(count))

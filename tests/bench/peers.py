@@ -11,9 +11,10 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,10 +24,12 @@ import httpx
 
 from probe_sdk.resident.rota import BUSY, LATE
 from probe_sdk.resident.spec import SPEC_FILE
-from probe_sdk.wire import ENV_CONFIG, ENV_NAMESPACE, ENV_PAGE_PORT, ENV_RESIDENT
+from probe_sdk.wire import ENV_CONFIG, ENV_NAMESPACE, ENV_PAGE_PORT, ENV_RESIDENT, ENV_TOKEN_FILE, ENV_URL
+from testbed.errors import TestbedError
 from testbed.gobuild import Builder, Tool
 from testbed.layout import cache_root
 from testbed.machine import run, wait_until
+from tests.bench.punctual import IN_PHASE, LATE_FILE, WATCHED
 from tests.bench.report import say
 from tests.unit.probes.cert_expiry.pki import mint
 
@@ -35,6 +38,7 @@ TARGET_CORE, PROBER_CORE = "0", "1"
 PORT, SECURE_PORT, PAGE_PORT = 18080, 18443, 18090
 TICK_SECONDS: Final = 1 / os.sysconf("SC_CLK_TCK")
 UP_SECONDS: Final = 30.0
+LOG_SHOWN_BYTES: Final = 2000
 BLACKBOX_PACKAGE: Final = "prometheus-blackbox-exporter"
 
 
@@ -85,18 +89,30 @@ class Load:
 
 @dataclass(frozen=True)
 class Counts:
-    """What a prober says it did, up to a moment of its own."""
+    """What a prober says it did, up to a moment of its own.
+
+    Args:
+        by_target: how many probes of each target passed.
+    """
 
     at: float
     passed: float
     failed: float
     unknown: float = 0.0
     missed: float = 0.0
+    by_target: Mapping[str, float] = field(default_factory=dict)
 
     def since(self, before: Counts) -> Counts:
         """The difference; `at` is how many seconds it took."""
         names = ("at", "passed", "failed", "unknown", "missed")
-        return Counts(**{name: getattr(self, name) - getattr(before, name) for name in names})
+        by_target = {name: count - before.by_target.get(name, 0.0) for name, count in self.by_target.items()}
+        return Counts(**{name: getattr(self, name) - getattr(before, name) for name in names}, by_target=by_target)
+
+    @property
+    def least_share(self) -> float:
+        """What the target that came off worst had of what each had in the mean: 1 is the same for all."""
+        counts = self.by_target.values()
+        return min(counts) * len(counts) / sum(counts) if sum(counts) else 0.0
 
 
 @dataclass(frozen=True)
@@ -114,8 +130,11 @@ class Running:
 
     def run_delay_seconds(self) -> float:
         """How long its threads were ready and had no core."""
-        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text().split()[1]) for task in tasks) * 1e-9
+        waited = 0
+        for task in Path(f"/proc/{self.process.pid}/task").glob("*/schedstat"):
+            with suppress(OSError):  # a thread that has just ended, such as the one that gave us the page
+                waited += int(task.read_text().split()[1])
+        return waited * 1e-9
 
 
 class Peers:
@@ -131,13 +150,18 @@ class Peers:
         leaf = mint("target", now=datetime.now(UTC), names=["127.0.0.1"])
         cert, key = leaf.write(self._folder)
         secure = ["-secure-at", f"127.0.0.1:{SECURE_PORT}", "-cert", str(cert), "-key", str(key)]
-        with self._started(TARGET_CORE, [str(self._tool(TARGET)), "-at", f"127.0.0.1:{PORT}", *secure]):
-            self._up(f"http://127.0.0.1:{PORT}/answers")
+        argv = [str(self._tool(TARGET)), "-at", f"127.0.0.1:{PORT}", *secure]
+        with self._started(TARGET_CORE, argv) as process:
+            self._up(process, f"http://127.0.0.1:{PORT}/answers")
             yield
 
     @contextmanager
-    def ours(self, load: Load, module: str = "http_endpoint.probe") -> Iterator[Running]:
-        """This project's prober, all of it: the process of the pod."""
+    def ours(self, load: Load, *, watched: bool = False) -> Iterator[Running]:
+        """This project's prober, all of it: the process of the pod, which serves its page and sends its samples.
+
+        Args:
+            watched: whether it is to write down when its probes begin.
+        """
         params = {"url": load.url, "keepAlive": load.kind == "kept", "tls": {"verify": load.kind != "tls"}}
         spec = {
             "interval": f"{load.interval_seconds * 1000:g}ms",
@@ -146,15 +170,21 @@ class Peers:
             "targets": [{"name": f"t{number}"} for number in range(load.targets)],
         }
         (self._folder / SPEC_FILE).write_text(json.dumps(spec))
+        (self._folder / LATE_FILE).unlink(missing_ok=True)
+        (self._folder / "token").write_text("nobody looks at it")
         told = {
             ENV_RESIDENT: str(self._folder),
             ENV_PAGE_PORT: str(PAGE_PORT),
             ENV_CONFIG: "bench",
             ENV_NAMESPACE: "bench",
-            "BENCH_IN_PHASE": "1" if load.in_phase else "",
+            ENV_URL: f"http://127.0.0.1:{PORT}",
+            ENV_TOKEN_FILE: str(self._folder / "token"),
         }
-        with self._started(PROBER_CORE, [sys.executable, "-m", module], {**os.environ, **told}) as process:
-            self._up(f"http://127.0.0.1:{PAGE_PORT}/healthz")
+        apart = [name for name, wanted in ((IN_PHASE, load.in_phase), (WATCHED, watched)) if wanted]
+        module = "tests.bench.punctual" if apart else "http_endpoint.probe"
+        argv = [sys.executable, "-m", module, *apart]
+        with self._started(PROBER_CORE, argv, {**os.environ, **told}) as process:
+            self._up(process, f"http://127.0.0.1:{PAGE_PORT}/healthz")
             yield Running(process, _our_counts, self._folder)
 
     @contextmanager
@@ -177,7 +207,7 @@ class Peers:
         )
         argv = [str(self._tool(CLOUDPROBER)), "--config_file", str(config)]
         with self._started(PROBER_CORE, argv, {**os.environ, "GOMAXPROCS": "1"}) as process:
-            self._up(f"http://127.0.0.1:{PAGE_PORT}/metrics")
+            self._up(process, f"http://127.0.0.1:{PAGE_PORT}/metrics")
             yield Running(process, _cloudprober_counts)
 
     @contextmanager
@@ -191,7 +221,7 @@ class Peers:
         scraper = [str(self._tool(TARGET)), "-scrape", f"http://{page}", "-at", f"127.0.0.1:{PORT}"]
         scraper += ["-targets", str(load.targets), "-interval", interval]
         with self._started(PROBER_CORE, argv, {**os.environ, "GOMAXPROCS": "1"}) as process:
-            self._up(f"http://{page}/metrics")
+            self._up(process, f"http://{page}/metrics")
             with self._started(TARGET_CORE, scraper):
                 yield Running(process, lambda: Counts(time.monotonic(), 0.0, 0.0))
 
@@ -214,7 +244,9 @@ class Peers:
             run(["apt-get", "update"], timeout_seconds=600)
             subprocess.run(["apt-get", "download", BLACKBOX_PACKAGE], cwd=self._folder, check=True, capture_output=True)
             (package,) = self._folder.glob(f"{BLACKBOX_PACKAGE}_*.deb")
-            run(["dpkg-deb", "--extract", str(package), str(unpacked)])
+            with tempfile.TemporaryDirectory(dir=unpacked.parent, prefix=f".{BLACKBOX_PACKAGE}-") as whole:
+                run(["dpkg-deb", "--extract", str(package), f"{whole}/package"])
+                Path(whole, "package").rename(unpacked)
         return program
 
     @contextmanager
@@ -227,16 +259,26 @@ class Peers:
             yield process
         finally:
             process.terminate()
-            process.wait(UP_SECONDS)
+            try:
+                process.wait(UP_SECONDS)
+            finally:
+                process.kill()
+                process.wait()
 
-    def _up(self, url: str) -> None:
+    def _up(self, process: subprocess.Popen[bytes], url: str) -> None:
         def answers() -> bool:
             try:
                 return httpx.get(url, trust_env=False).is_success
             except httpx.TransportError:
                 return False
 
-        wait_until(answers, url, timeout_seconds=UP_SECONDS)
+        def alive() -> None:
+            if process.poll() is not None:
+                said = (self._folder / "log").read_text(errors="replace")[-LOG_SHOWN_BYTES:]
+                raise TestbedError(f"{process.args!r} ended with {process.returncode}:\n{said}")
+
+        wait_until(answers, url, timeout_seconds=UP_SECONDS, alive=alive)
+        alive()  # it may be somebody else who answers there
 
 
 def answers() -> int:
@@ -252,7 +294,8 @@ def _our_counts() -> Counts:
     text, at = _page(), time.monotonic()
     outcome = {name: _sum(text, f'kubeprobe_probes_total{{.*outcome="{name}"') for name in OUTCOMES}
     missed = _sum(text, f'kubeprobe_probes_not_passed_total{{.*class="({LATE}|{BUSY})"')
-    return Counts(at, outcome["passed"], outcome["failed"], outcome["unknown"] - missed, missed)
+    by_target = _by(text, 'kubeprobe_probes_total{.*outcome="passed".*target="')
+    return Counts(at, outcome["passed"], outcome["failed"], outcome["unknown"] - missed, missed, by_target)
 
 
 OUTCOMES: Final = ("passed", "failed", "unknown")
@@ -263,7 +306,13 @@ def _cloudprober_counts() -> Counts:
     text = _page()
     at = max(int(found[1]) for found in re.finditer(r"^total\{.* (\d+)$", text, re.MULTILINE)) / 1000
     total, passed = (_sum(text, f'{name}{{.*probe="bench"', field=-2) for name in ("total", "success"))
-    return Counts(at, passed, total - passed)
+    return Counts(at, passed, total - passed, by_target=_by(text, 'success{.*dst="', field=-2))
+
+
+def _by(text: str, pattern: str, field: int = -1) -> dict[str, float]:
+    """The values by what the pattern ends with the beginning of."""
+    line = re.compile(f'^{pattern}([^"]*)"')
+    return {found[1]: float(each.split()[field]) for each in text.splitlines() if (found := line.match(each))}
 
 
 def _sum(text: str, pattern: str, field: int = -1) -> float:

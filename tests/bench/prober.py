@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.peers import Counts, Load, Peers, Running, answers
+from tests.bench.punctual import LATE_FILE
 from tests.bench.report import finish, say
 
 WARM_UP_SECONDS = 3.0
@@ -97,7 +100,8 @@ class Bench:
         return {**figures, "blackbox_cpu_seconds_per_probe": round(seconds, 7)}
 
     def overload(self) -> dict[str, object]:
-        """False failures at one, two and four times the load, and how many probes still go well at the last."""
+        """False failures at one, two and four times the load; at the last, how many probes still go well, and how many
+        of them the target has that came off worst."""
         figures: dict[str, object] = {}
         for times in (1, 2, 4):
             ours, peer = self._both(Load("new", TARGETS * times, INTERVAL_SECONDS))
@@ -106,6 +110,8 @@ class Bench:
             if times == 4:
                 figures["overload_ok_per_second"] = round(median(ours, lambda one: one.ok_per_second))
                 figures["peer_overload_ok_per_second"] = round(median(peer, lambda one: one.ok_per_second))
+                figures["overload_least_share"] = round(median(ours, lambda one: one.counts.least_share), 3)
+                figures["peer_overload_least_share"] = round(median(peer, lambda one: one.counts.least_share), 3)
         return figures
 
     def coverage(self) -> dict[str, object]:
@@ -113,12 +119,12 @@ class Bench:
         load = Load("new", TARGETS, INTERVAL_SECONDS)
         shares: list[tuple[float, float]] = []
         for _ in range(self.rounds):
-            with self.peers.ours(load, "tests.bench.punctual") as running:
+            with self.peers.ours(load, watched=True) as running:
                 time.sleep(WARM_UP_SECONDS)
                 delay = running.run_delay_seconds()
                 time.sleep(self.seconds)
                 delay = (running.run_delay_seconds() - delay) / self.seconds
-                late_file = running.folder / "late.json"
+                late_file = running.folder / LATE_FILE
             told = json.loads(late_file.read_text())
             slots = told["seconds"] * load.per_second
             within = sum(count for late, count in told["late"].items() if int(late) < WITHIN_MILLISECONDS)
@@ -130,9 +136,8 @@ class Bench:
     def _both(self, load: Load) -> tuple[list[Measured], list[Measured]]:
         ours: list[Measured] = []
         peer: list[Measured] = []
-        module = "tests.bench.punctual" if load.in_phase else "http_endpoint.probe"
         for _ in range(self.rounds):
-            ours.append(measured(lambda asked: self.peers.ours(asked, module), load, self.seconds, "ours"))
+            ours.append(measured(self.peers.ours, load, self.seconds, "ours"))
             peer.append(measured(self.peers.cloudprober, load, self.seconds, "cloudprober"))
         return ours, peer
 
@@ -144,6 +149,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=["cpu", "overload", "coverage"], help="a part of it")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started ends as well
     with tempfile.TemporaryDirectory() as folder:
         peers = Peers(Path(folder))
         peers.build()

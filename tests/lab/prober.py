@@ -128,8 +128,13 @@ class Prober:
         """The last word in a pod's log."""
         return read_log(self.log(pod))
 
+    def messages(self, pod: ProberPod) -> int:
+        """How many messages it has sent, by its last word; messages of one second share a line of the log."""
+        word = self.last_word(pod)
+        return word.sequence if word else 0
+
     def log(self, pod: ProberPod) -> list[str]:
-        """The words in a pod's log: each is a message that was sent as well."""
+        """The words in a pod's log."""
         lines = self.lab.kubectl("logs", pod.name, "-n", self.namespace).splitlines()
         return [line for line in lines if line.startswith(LOG_MARK)]
 

@@ -40,6 +40,14 @@ def says_nothing(error: BaseException) -> bool:
     return isinstance(error, Inconclusive) or (isinstance(error, OSError) and error.errno in OWN_LACKS)
 
 
+def of_time(error: BaseException) -> bool:
+    """Whether an exception came of a time-out, of whichever library."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, TimeoutError):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
+
+
 def reason_of(error: BaseException) -> str:
     """A word for an exception's kind."""
     return error.reason if isinstance(error, ProbeFailure) else type(error).__name__

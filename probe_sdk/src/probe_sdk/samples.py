@@ -80,7 +80,12 @@ class Samples(_WireModel):
     round: Count = Field(0, description="Which round of all targets it belongs to; 0 for a turn told by itself.")
     of: Count = Field(description="How many targets the prober has in all.")
     interval_seconds: float = Field(gt=0, allow_inf_nan=False, description="From one slot of a target to its next.")
-    served_ratio: float = Field(ge=0, le=1, description="Share of the slots since the last round that were served.")
+    served_ratio: float = Field(
+        ge=0,
+        le=1,
+        description="Share of the slots since the last round that were served, those of failing targets apart: what "
+        "such a target holds up itself is no lack of the prober's. Over the interval it is the rate that was achieved.",
+    )
     withheld_seconds: float = Field(ge=0, allow_inf_nan=False, description="How long the prober was held up in all.")
     targets: tuple[TargetSample, ...] = Field(max_length=MAX_TARGETS, description="The targets.")
 

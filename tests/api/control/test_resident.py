@@ -139,7 +139,7 @@ def test_another_interval_rolls_and_what_is_said_no_more_is_removed(prober: Prob
 
     def rolled() -> bool:
         template = template_of(prober.there("deployment"))
-        return template["metadata"]["annotations"] != template_of(before)["metadata"]["annotations"]
+        return bool(template["metadata"]["annotations"] != template_of(before)["metadata"]["annotations"])
 
     eventually("the pods are rolled", rolled, SOON_SECONDS)
     assert "nodeSelector" not in template_of(prober.there("deployment"))["spec"]

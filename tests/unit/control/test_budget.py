@@ -131,6 +131,19 @@ async def test_history_is_not_put_off_for_ever(bench: Bench) -> None:
     assert (bench.waiting(R) or 0) > 1
 
 
+async def test_history_by_the_thousand_does_not_hold_up_runs(bench: Bench) -> None:
+    bench.drain()
+    for number in range(1000):
+        assert not await bench.reconcile(f"h{number}", H)
+    await bench.pump(2 * AGED_SECONDS)
+    before = bench.waiting(H) or 0
+    for number in range(21):
+        await bench.reconcile(f"r{number}", R)
+        await bench.pump(1)
+    assert bench.waiting(R) == pytest.approx(7, abs=2)
+    assert before - (bench.waiting(H) or 0) == pytest.approx(7, abs=2)
+
+
 async def test_a_reserved_token_that_the_new_plan_does_not_need_goes_back(bench: Bench) -> None:
     bench.drain()
     assert not await bench.reconcile("a", R)

@@ -8,6 +8,8 @@ from typing import Any
 from kubeprobe.kube.fence import Fence, NotLeadingError
 from kubeprobe.kube.port import PODS, Api, Object, Resource
 
+WRITES = 5
+
 
 class Server:
     """Counts what reaches it, and may keep a writer waiting."""
@@ -22,7 +24,7 @@ class Server:
     def __getattr__(self, verb: str) -> Any:
         async def call(*_: object, **__: object) -> Object:
             self.reached.append(verb)
-            if len(self.reached) == 4:
+            if len(self.reached) == WRITES:
                 self.all_in.set()
             await self.answers.wait()
             if self.fails:
@@ -37,6 +39,7 @@ async def writes(api: Api) -> list[object]:
     came = await asyncio.gather(
         api.create(PODS, "default", {}),
         api.merge_patch(PODS, "default", "one", {}),
+        api.apply(PODS, "default", "one", {}, force=False),
         api.delete(PODS, "default", "one", uid="1"),
         api.delete_collection(PODS, "default", label_selector="a=b"),
         return_exceptions=True,
@@ -53,13 +56,13 @@ async def test_a_leader_writes_and_a_standby_does_not() -> None:
     server, leads = Server(), [True]
     fence = fenced(server, leads)
     assert not any(isinstance(came, Exception) for came in await writes(fence))
-    assert server.reached == ["create", "merge_patch", "delete", "delete_collection"]
+    assert server.reached == ["create", "merge_patch", "apply", "delete", "delete_collection"]
     leads[0] = False
     assert all(isinstance(came, NotLeadingError) for came in await writes(fence))
-    assert len(server.reached) == 4
+    assert len(server.reached) == WRITES
     await fence.get(PODS, "default", "one")
     await fence.raw("/version")
-    assert server.reached[4:] == ["get", "raw"]
+    assert server.reached[WRITES:] == ["get", "raw"]
 
 
 async def test_what_is_under_way_is_broken_off_when_the_leadership_ends() -> None:
@@ -81,6 +84,6 @@ async def test_another_timeout_is_not_mistaken_for_the_end_of_the_leadership() -
 
 
 def test_every_write_of_the_port_is_fenced() -> None:
-    known = {"create", "merge_patch", "delete", "delete_collection"}
+    known = {"create", "merge_patch", "apply", "delete", "delete_collection"}
     assert {name for name in vars(Api) if not name.startswith("_")} == known
     assert isinstance(PODS, Resource)

@@ -31,7 +31,7 @@ def page() -> str:
         well.pass_(1.0, 0.01)
     ill.fail(1.0, 0.01, "Connect", "refused")
     registry = CollectorRegistry()
-    registry.register(AccountCollector(("shop", "probes"), lambda: (well, ill), lambda: 0.0))
+    registry.register(AccountCollector(("shop", "probes"), lambda: (well, ill), lambda: 0.0, dict))
     return generate_latest(registry).decode()
 
 

@@ -16,6 +16,7 @@ from kubeprobe.plan.budget import (
     HOLD_SECONDS,
     LONGEST_PAUSE_SECONDS,
     RECOVERY_SHARE_PER_SECOND,
+    RUNS_PER_AGED,
     SLOW_SECONDS,
     WINDOW_SECONDS,
     WINDOW_WRITES,
@@ -94,25 +95,32 @@ def test_who_waits_as_long_as_told_has_a_token(priority: Priority, tokens: float
 
 def test_the_most_urgent_goes_first() -> None:
     assert [one.rank for one in Priority] == [0, 1, 2]
-    assert next_turn({}, 0.0) is None
-    assert next_turn({H: 0.0}, 1.0) == Turn(H, H)
-    assert next_turn({H: 0.0, R: 0.5}, 1.0) == Turn(R, R)
-    assert next_turn({H: 0.0, R: 0.5, V: 1.0}, 1.0) == Turn(V, V)
+    assert next_turn({}, 0.0, RUNS_PER_AGED) is None
+    assert next_turn({H: 0.0}, 1.0, RUNS_PER_AGED) == Turn(H, H)
+    assert next_turn({H: 0.0, R: 0.5}, 1.0, RUNS_PER_AGED) == Turn(R, R)
+    assert next_turn({H: 0.0, R: 0.5, V: 1.0}, 1.0, RUNS_PER_AGED) == Turn(V, V)
 
 
-def test_history_that_waited_for_long_goes_before_runs_but_never_before_a_verdict() -> None:
+def test_history_that_waited_for_long_takes_turns_with_runs_but_never_with_a_verdict() -> None:
     waiting = {H: 0.0, R: 0.0}
-    assert next_turn(waiting, AGED_SECONDS - 0.1) == Turn(R, R)
-    assert next_turn(waiting, AGED_SECONDS) == Turn(H, R)
-    assert next_turn({**waiting, V: 9.0}, AGED_SECONDS) == Turn(V, V)
+    assert next_turn(waiting, AGED_SECONDS - 0.1, RUNS_PER_AGED) == Turn(R, R)
+    assert next_turn(waiting, AGED_SECONDS, RUNS_PER_AGED) == Turn(H, R)
+    assert next_turn(waiting, AGED_SECONDS, RUNS_PER_AGED - 1) == Turn(R, R)
+    assert next_turn({**waiting, V: 9.0}, AGED_SECONDS, RUNS_PER_AGED) == Turn(V, V)
 
 
-@given(st.dictionaries(st.sampled_from(Priority), st.floats(0, 100)), st.floats(100, 200))
-def test_nobody_is_behind_a_lower_one_that_did_not_wait_for_ages(waiting: dict[Priority, float], now: float) -> None:
-    turn = next_turn(waiting, now)
+def test_history_that_waited_for_long_leaves_runs_their_reserve_while_none_is_due() -> None:
+    assert next_turn({H: 0.0}, AGED_SECONDS, 0) == Turn(H, H)
+
+
+@given(st.dictionaries(st.sampled_from(Priority), st.floats(0, 100)), st.floats(100, 200), st.integers(0, 9))
+def test_nobody_is_behind_a_lower_one_that_did_not_wait_for_ages(
+    waiting: dict[Priority, float], now: float, runs_in_a_row: int
+) -> None:
+    turn = next_turn(waiting, now, runs_in_a_row)
     assert (turn is None) == (not waiting)
     if turn is not None:
-        aged = now - waiting[turn.line] >= AGED_SECONDS
+        aged = now - waiting[turn.line] >= AGED_SECONDS and runs_in_a_row >= RUNS_PER_AGED
         assert aged or turn.line.rank == min(one.rank for one in waiting)
 
 

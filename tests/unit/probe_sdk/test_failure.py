@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from probe_sdk import Inconclusive, ProbeFailure, step
-from probe_sdk.failure import errors_of, is_finding, reason_of, says_nothing
+from probe_sdk.failure import errors_of, is_finding, of_time, reason_of, says_nothing
 from probe_sdk.steps import Recorder
 
 
@@ -24,6 +24,15 @@ from probe_sdk.steps import Recorder
 )
 def test_errors_of(error: Exception, texts: tuple[str, ...]) -> None:
     assert errors_of(error) == texts
+
+
+def test_an_exception_that_came_of_a_time_out() -> None:
+    assert of_time(TimeoutError())
+    assert not of_time(ConnectionRefusedError())
+    wrapped = RuntimeError("the library's own")
+    wrapped.__cause__ = RuntimeError("its transport's")
+    wrapped.__cause__.__context__ = TimeoutError("read")
+    assert of_time(wrapped)
 
 
 def test_an_error_is_told_with_its_step(recorder: Recorder) -> None:

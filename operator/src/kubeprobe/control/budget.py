@@ -61,6 +61,8 @@ class Budget(Generic[K]):
         """Who waits, the first one first, and since when."""
         self._reserved: dict[K, Priority] = {}
         """Tokens that were taken for objects which are on their way through the queue."""
+        self._runs_in_a_row = 0
+        """Turns that runs have had since history last had one."""
         self._wake = asyncio.Event()
         metrics.watch(self.now, self._lines)
 
@@ -166,12 +168,16 @@ class Budget(Generic[K]):
 
     def _next(self) -> Turn | None:
         heads = {priority: next(iter(line.values())) for priority, line in self._lines.items() if line}
-        return plan.next_turn(heads, self._clock())
+        return plan.next_turn(heads, self._clock(), self._runs_in_a_row)
 
     def _grant(self, priority: Priority, asking: K | _Caller | None) -> None:
         who = next(iter(self._lines[priority]))
         waited = self._clock() - self._lines[priority].pop(who)
         self._metrics.wait_seconds.labels(priority).observe(waited)
+        if priority is Priority.HISTORY:
+            self._runs_in_a_row = 0
+        elif priority is Priority.RUN:
+            self._runs_in_a_row += 1
         if isinstance(who, _Caller):
             who.granted.set()
             return

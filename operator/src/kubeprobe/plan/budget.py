@@ -38,8 +38,11 @@ ENOUGH_WRITES = 10
 BASELINE_SECONDS = 300.0
 """How long the usual p99 takes to follow: a server that is slow for good is not for ever called overloaded."""
 AGED_SECONDS = 60.0
-"""History that has waited for so long counts as much as runs: else, where runs alone use up the budget, the pods of
+"""History that has waited for so long takes turns with runs: else, where runs alone use up the budget, the pods of
 those that are over would pile up without end."""
+RUNS_PER_AGED = 2
+"""So many turns of runs come before each of aged history: a run takes two to begin, and leaves one pod to delete. Where
+history waits by the thousand, as when as many configs are new, all of it is aged, and runs are not to wait for it."""
 
 
 class Priority(enum.StrEnum):
@@ -174,11 +177,16 @@ class Turn:
     counts_as: Priority
 
 
-def next_turn(waiting: Mapping[Priority, float], now: float) -> Turn | None:
-    """Who gets the next token, given since when the first of each line waits; None when nobody does."""
+def next_turn(waiting: Mapping[Priority, float], now: float, runs_in_a_row: int) -> Turn | None:
+    """Who gets the next token; None when nobody waits.
+
+    Args:
+        waiting: since when the first of each line waits.
+        runs_in_a_row: how many turns runs have had since history last had one.
+    """
     if Priority.VERDICT in waiting:
         return Turn(Priority.VERDICT, Priority.VERDICT)
-    if waiting.get(Priority.HISTORY, now) <= now - AGED_SECONDS:
+    if runs_in_a_row >= RUNS_PER_AGED and waiting.get(Priority.HISTORY, now) <= now - AGED_SECONDS:
         return Turn(Priority.HISTORY, Priority.RUN)
     return next((Turn(one, one) for one in Priority if one in waiting), None)
 

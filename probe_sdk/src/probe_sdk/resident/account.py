@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from probe_sdk.samples import MAX_CLASS
-from probe_sdk.wire import cut
+from probe_sdk.wire import clean, cut
 
 BOUNDS_SECONDS: Final = tuple(round(10 ** (step / 5 - 4), 7) for step in range(29))
 """Upper bounds of the histogram's buckets: five to a decade, from 0.1 ms to 39.8 s. A quantile is off by 58 % at most,
@@ -135,9 +135,9 @@ class Account:
         if self._recent is not None:
             self._recent.append(False)
         if self.verdict is Verdict.FAILED:
-            self.message = cut(message, MESSAGE_BYTES)
+            self.message = _said(message)
             return False
-        return self._broken() and self._turn(now, Verdict.FAILED, cut(message, MESSAGE_BYTES))
+        return self._broken() and self._turn(now, Verdict.FAILED, _said(message))
 
     def lose(self, now: float, class_: str, message: str, missed: int = 0) -> bool:
         """Count slots that say nothing about the target; whether the verdict turned.
@@ -151,11 +151,11 @@ class Account:
         self.unknown_in_a_row += slots
         self._count(class_, slots)
         if self.verdict is Verdict.UNKNOWN:
-            self.message = cut(message, MESSAGE_BYTES)
+            self.message = _said(message)
             return False
         if self.unknown_in_a_row < self._patience():
             return False
-        return self._turn(now, Verdict.UNKNOWN, cut(message, MESSAGE_BYTES))
+        return self._turn(now, Verdict.UNKNOWN, _said(message))
 
     def skip(self, class_: str) -> None:
         """Count a slot that was left out because the one before it still goes: that one will tell."""
@@ -191,6 +191,12 @@ class Account:
         return True
 
     def _count(self, class_: str, slots: int = 1) -> None:
-        class_ = class_[:MAX_CLASS]
-        known = class_ if class_ in self.classes or len(self.classes) < MAX_CLASSES else OTHER
-        self.classes[known] = self.classes.get(known, 0) + slots
+        if class_ not in self.classes:
+            class_ = clean(class_)[:MAX_CLASS]
+            class_ = class_ if class_ in self.classes or len(self.classes) < MAX_CLASSES else OTHER
+        self.classes[class_] = self.classes.get(class_, 0) + slots
+
+
+def _said(message: str) -> str:
+    """As much of a text as is kept, and only what can be sent: a check may have it from anywhere."""
+    return cut(clean(message), MESSAGE_BYTES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +11,9 @@ from contextvars import copy_context
 from inspect import iscoroutinefunction
 from typing import Any, Final
 
-from probe_sdk.failure import ProbeFailure, errors_of, reason_of, says_nothing
+from probe_sdk.failure import ProbeFailure, errors_of, of_time, reason_of, says_nothing
 from probe_sdk.resident.rota import BAD_PARAMS, Attempt, Rota
+from probe_sdk.resident.starvation import run_delay_of
 from probe_sdk.steps import Recorder, recording
 from probe_sdk.wire import MAX_STEPS
 
@@ -20,7 +22,8 @@ BUSY_SECONDS: Final = 0.001
 """A loop that comes so late to what was due counts that as its own lateness."""
 TICK_SECONDS: Final = 0.001
 """asyncio wakes on the next whole millisecond: that much is nobody's lateness."""
-MOST_THREADS: Final = 64
+MOST_THREADS: Final = 256
+"""So many checks may hang at a time until there is no thread for others."""
 
 
 class CheckLoop:
@@ -55,6 +58,10 @@ class CheckLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._broken: asyncio.Future[None]
         self._threads = None if iscoroutinefunction(check) else ThreadPoolExecutor(MOST_THREADS, "kubeprobe-check")
+        self._worked_on: dict[Attempt, tuple[int, float]] = {}
+        """The thread that works on a probe, and how long it had waited for a CPU before."""
+        if self._threads is not None:
+            rota.narrow(MOST_THREADS)  # a probe that waits for a thread would wait in vain for its target
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; what is under way is cancelled then."""
@@ -109,6 +116,8 @@ class CheckLoop:
 
     async def _one(self, attempt: Attempt) -> None:
         try:
+            if not self._rota.known(attempt):  # it went since its slot was taken, a moment ago
+                return
             try:
                 params = self._params(attempt.account.target)
             except ProbeFailure as wrong:
@@ -117,6 +126,7 @@ class CheckLoop:
             await self._timed(attempt, params)
         finally:
             self._overdue.discard(attempt)
+            self._worked_on.pop(attempt, None)
             self._rota.release(attempt)
             at = self._rota.next_at()
             if at is not None and at < self._due_at:  # it was waited for: as many as may be were under way
@@ -128,18 +138,21 @@ class CheckLoop:
         error: BaseException | None = None
         try:
             with recording(recorder):
-                await self._called(params)
+                await self._called(attempt, params)
         except asyncio.CancelledError as cancelled:
             if self._loop is None:
                 raise
             error = cancelled
-        except (Exception, SystemExit) as failure:
+        except SystemExit as stop:  # as in a run: the process's end is the check's
+            error = ProbeFailure(f"the check ended the process: {stop.code}", reason="Exit") if stop.code else None
+        except Exception as failure:
             error = failure
         finally:
             late.cancel()
         if attempt not in self._overdue:
             self._judge(attempt, error, self._clock())
-            _add_phases(recorder, attempt.account.phases)
+            if error is None:
+                _add_phases(recorder, attempt.account.phases)
 
     def _give_up(self, attempt: Attempt, recorder: Recorder, task: asyncio.Task[Any] | None) -> None:
         """Its time is over. A thread goes on, and its target waits for it."""
@@ -147,19 +160,33 @@ class CheckLoop:
         doing = ", ".join(recorder.open_steps())
         where = f" in {doing}" if doing else ""
         message = f"the check did not end within {self._timeout_seconds:g}s{where}"
-        self._rota.timed_out(attempt, self._clock(), message)
+        self._rota.timed_out(attempt, self._clock(), message, withheld_seconds=self._withheld_seconds(attempt))
         if self._threads is None and task is not None:
             task.cancel()
 
-    async def _called(self, params: object) -> None:
-        if self._threads is not None:
-            await asyncio.get_running_loop().run_in_executor(
-                self._threads, copy_context().run, self._check, params
-            )  # fmt: skip
-            return
-        outcome = self._check(params)
-        if isinstance(outcome, Awaitable):
+    async def _called(self, attempt: Attempt, params: object) -> None:
+        if self._threads is None:
+            outcome = self._check(params)
+        else:
+            outcome = await asyncio.get_running_loop().run_in_executor(
+                self._threads, copy_context().run, self._work_on, attempt, params
+            )
+        if isinstance(outcome, Awaitable):  # also of what is no coroutine function by its looks
             await outcome
+
+    def _work_on(self, attempt: Attempt, params: object) -> object:
+        thread = threading.get_native_id()
+        self._worked_on[attempt] = thread, run_delay_of(thread)
+        return self._check(params)
+
+    def _withheld_seconds(self, attempt: Attempt) -> float:
+        """How long the probe's own thread was held up; all the time if it has none yet."""
+        if self._threads is None:
+            return 0.0
+        if (found := self._worked_on.get(attempt)) is None:
+            return self._clock() - attempt.started
+        thread, before = found
+        return run_delay_of(thread) - before
 
     def _judge(self, attempt: Attempt, error: BaseException | None, now: float) -> None:
         if error is None:
@@ -168,10 +195,17 @@ class CheckLoop:
         class_, message = reason_of(error), "; ".join(errors_of(error))
         if says_nothing(error):
             self._rota.unanswerable(attempt, now, class_, message)
-        elif isinstance(error, ProbeFailure) and error.waited_seconds:
-            self._rota.timed_out(attempt, now, message, error.waited_seconds, class_)
+        elif waited_seconds := _waited_seconds(error, now - attempt.started):
+            self._rota.timed_out(attempt, now, message, waited_seconds, class_, self._withheld_seconds(attempt))
         else:
             self._rota.failed(attempt, now, class_, message)
+
+
+def _waited_seconds(error: BaseException, took_seconds: float) -> float:
+    """How long was waited in vain, where that is what an exception says: a check may have time-outs of its own."""
+    if isinstance(error, ProbeFailure):
+        return error.waited_seconds
+    return took_seconds if of_time(error) else 0.0
 
 
 def _add_phases(recorder: Recorder, totals: dict[str, float]) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from probe_sdk.arguments import checked
 from probe_sdk.failure import ProbeFailure
 from probe_sdk.resident.checks import CheckLoop
+from probe_sdk.resident.lookups import LookupLoop
 from probe_sdk.resident.rota import Rota
 from probe_sdk.resident.spec import Spec
 
@@ -23,8 +24,10 @@ class CheckDriver:
         self._check = check
         self._model = model
         self._params: dict[str, BaseModel | ProbeFailure] = {}
+        self._read_from: dict[str, dict[str, Any]] = {}
+        """What these were read from: reading those of a thousand targets anew would make all of them late."""
         self._timeout_seconds = 0.0
-        self._loop = asyncio.new_event_loop()
+        self._loop = LookupLoop()
         self._stop = asyncio.Event()
         self._checks: CheckLoop | None = None
 
@@ -51,7 +54,12 @@ class CheckDriver:
     def retarget(self, spec: Spec) -> None:
         """Take in what targets there are now."""
         self._timeout_seconds = spec.timeout_seconds
-        self._params = {one.name: self._read({**spec.params, **one.params}) for one in spec.targets}
+        before, read_before = self._params, self._read_from
+        self._read_from = {one.name: {**spec.params, **one.params} for one in spec.targets}
+        self._params = {
+            name: before[name] if read_before.get(name) == params else self._read(params)
+            for name, params in self._read_from.items()
+        }
 
     def _read(self, params: dict[str, Any]) -> BaseModel | ProbeFailure:
         try:

@@ -9,10 +9,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from probe_sdk.samples import SAMPLES_PATH, Samples
-from probe_sdk.wire import ENV_URL
+from probe_sdk.wire import ENV_TOKEN_FILE, ENV_URL
 
 ANSWER_SECONDS: Final = 3.0
 _ANSWER_BYTES: Final = 1024
+
+
+class NoTokenError(Exception):
+    """The pod's own token cannot be read."""
 
 
 class Home:
@@ -35,7 +39,9 @@ class Home:
         if not self._url:
             return True
         try:
-            why = self._post(samples.model_dump_json(exclude_defaults=True).encode())
+            why = self._post(samples.model_dump_json(exclude_defaults=True).encode(), self._token())
+        except NoTokenError as error:
+            why = str(error)
         except (OSError, HTTPException, ValueError) as error:
             self.close()
             why = f"{self._url} does not answer: {type(error).__name__}: {error}"
@@ -50,8 +56,13 @@ class Home:
             self._connection.close()
             self._connection = None
 
-    def _post(self, body: bytes) -> str:
-        token = self._token_file.read_text(encoding="utf-8").strip()
+    def _token(self) -> str:
+        try:
+            return self._token_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise NoTokenError(f"no token to report with, {ENV_TOKEN_FILE} is '{self._token_file}': {error}") from None
+
+    def _post(self, body: bytes, token: str) -> str:
         connection = self._connection = self._connection or self._connect()
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         connection.request("POST", urlsplit(self._url).path.rstrip("/") + SAMPLES_PATH, body, headers)
@@ -59,9 +70,10 @@ class Home:
 
     def _answer(self, response: HTTPResponse) -> str:
         said = response.read(_ANSWER_BYTES).decode("utf-8", "replace").strip()
-        if response.will_close or not response.isclosed():
-            self.close()
-        return "" if response.status < 300 else f"the operator answered {response.status} {response.reason}: {said}"
+        well = response.status < 300
+        if response.will_close or not response.isclosed() or not well:
+            self.close()  # with it the one that does not lead any more, which a kept connection would go on asking
+        return "" if well else f"the operator answered {response.status} {response.reason}: {said}"
 
     def _connect(self) -> HTTPConnection:
         parts = urlsplit(self._url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,8 @@ TURNS_AT_ONCE: Final = 5
 """Turns of one target that are told at once, before it counts as flapping and waits for the summaries."""
 TURN_REFILL_SECONDS: Final = 30.0
 """After so long without a turn told, one more may be."""
+PAUSE_SECONDS: Final = 0.1
+"""Turns of so long are told together: when much breaks at once, each target at its own slot, that is a few messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Outbox:
 
     def __init__(self, now: float) -> None:
         self._summary_at = now + SUMMARY_SECONDS
+        self._free_at = now
         self._turned: dict[str, None] = {}
         self._tokens: dict[str, tuple[float, float]] = {}
 
@@ -50,18 +53,17 @@ class Outbox:
             self._summary_at += SUMMARY_SECONDS * (1 + (now - self._summary_at) // SUMMARY_SECONDS)
             self._turned.clear()
             return Told((), everything=True)
-        if not self._turned:
+        if not self._turned or now < self._free_at:
             return None
         targets = tuple(self._turned)
         self._turned.clear()
+        self._free_at = now + PAUSE_SECONDS
         return Told(targets, everything=False)
 
-    def summary_at(self) -> float:
-        """When the next summary is due."""
-        return self._summary_at
+    def next_at(self) -> float:
+        """When there may be something to tell at the latest, if nothing turns."""
+        return min(self._free_at, self._summary_at) if self._turned else self._summary_at
 
-    def forget(self, gone: Collection[str]) -> None:
-        """Targets that are none any more."""
-        for target in gone:
-            self._turned.pop(target, None)
-            self._tokens.pop(target, None)
+    def keep(self, targets: Container[str]) -> None:
+        """Forget those that are none of these any more."""
+        self._tokens = {target: tokens for target, tokens in self._tokens.items() if target in targets}

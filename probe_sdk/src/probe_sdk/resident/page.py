@@ -6,10 +6,11 @@ blackbox_exporter names them, so that its boards and alerts work.
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from socketserver import ThreadingMixIn
+from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -31,6 +32,7 @@ class AccountCollector(Collector):
         labels: the config and its namespace.
         accounts: the accounts there are now.
         withheld_seconds: how long the prober was held up in all.
+        own: the labels of targets that have some, by their names.
     """
 
     def __init__(
@@ -38,10 +40,12 @@ class AccountCollector(Collector):
         labels: tuple[str, str],
         accounts: Callable[[], Iterable[Account]],
         withheld_seconds: Callable[[], float],
+        own: Callable[[], Mapping[str, Mapping[str, str]]],
     ) -> None:
         self._labels = labels
         self._accounts = accounts
         self._withheld_seconds = withheld_seconds
+        self._own = own
 
     def collect(self) -> Iterator[Metric]:
         """See `prometheus_client.registry.Collector`."""
@@ -50,6 +54,7 @@ class AccountCollector(Collector):
         yield from self._verdicts(accounts)
         yield self._durations(accounts)
         yield from self._gauges(accounts)
+        yield self._info(accounts)
         held = CounterMetricFamily(
             "kubeprobe_prober_held_up_seconds", "How long the prober wanted to work and could not.", labels=LABELS[:2]
         )
@@ -101,6 +106,15 @@ class AccountCollector(Collector):
                 family.add_metric((*self._labels, one.target), value)
         yield from families.values()
 
+    def _info(self, accounts: list[Account]) -> Metric:
+        """The targets' own labels, to be joined: beside each count they would cost a page many times as long."""
+        info, own = Metric("kubeprobe_target_info", "The target's own labels.", "gauge"), self._own()
+        for one in accounts:
+            if labels := own.get(one.target):
+                where = dict(zip(LABELS, (*self._labels, one.target), strict=True))
+                info.add_sample(info.name, {**where, **{f"target_{name}": value for name, value in labels.items()}}, 1)
+        return info
+
     def _durations(self, accounts: list[Account]) -> Metric:
         took = HistogramMetricFamily("kubeprobe_probe_seconds", "How long passed probes took.", labels=LABELS)
         for one in accounts:
@@ -113,8 +127,19 @@ class AccountCollector(Collector):
 
 
 class _Server(ThreadingMixIn, WSGIServer):
+    """Listens on all addresses of the pod, by IPv4 and IPv6, whichever the cluster has."""
+
     daemon_threads = True
     request_queue_size = 16
+    address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+
+    def server_bind(self) -> None:
+        """As the base class does, but without asking what this host is called: DNS may be what is down."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "localhost", self.server_address[1]
+        self.setup_environ()
 
 
 class _Handler(WSGIRequestHandler):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from probe_sdk.resident.account import Account, Denoise
-from probe_sdk.resident.slots import Slots
+from probe_sdk.resident.room import Room
+from probe_sdk.resident.slots import Due, Slots
 from probe_sdk.resident.starvation import Starvation
 
 LATE: Final = "ProberLate"
@@ -24,6 +25,8 @@ YOUNG_SECONDS: Final = 0.05
 """A probe that is under way for longer waits for its target, and no more for this process."""
 FAIR_SHARE: Final = 0.8
 """A timeout counts when the target had this share of it, the time apart in which the prober was held up."""
+KEPT_UP_NOT: Final = "the prober could not keep up with its slots"
+FULL: Final = "as many probes as the prober may have were under way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,8 @@ class Limits:
     Args:
         timeout_seconds: how long one probe may take.
         per_target: probes of one target under way at a time.
-        young: probes of all targets that were begun a moment ago and still want our CPU. More of them make each
-            slower and none better.
+        young: probes of all targets that were begun a moment ago and still want our CPU, while that is short. More of
+            them make each slower and none better.
         in_all: probes under way, old ones and all.
     """
 
@@ -45,15 +48,22 @@ class Limits:
 
 
 class Attempt:
-    """One probe under way."""
+    """One probe under way.
 
-    __slots__ = ("account", "slot", "started", "young")
+    Args:
+        withheld: what the prober had been held up in all when it began.
+    """
 
-    def __init__(self, account: Account, slot: float, started: float) -> None:
+    __slots__ = ("account", "message", "slot", "started", "withheld", "young")
+
+    def __init__(self, account: Account, slot: float, started: float, withheld: float) -> None:
         self.account = account
         self.slot = slot
         self.started = started
+        self.withheld = withheld
         self.young = True
+        self.message = ""
+        """Why its time was over; it may be under way all the same."""
 
 
 class Rota:
@@ -73,6 +83,9 @@ class Rota:
         self._denoise = denoise
         self._starvation = starvation
         self._turned = turned
+        self._room = Room(limits.young, limits.in_all, starvation.used_seconds, now=slots.start)
+        self._overdue: dict[str, Attempt] = {}
+        """By target, what is under way though its time was over."""
         self._in_all = 0
         self._removed = 0
         """How many targets were removed so far."""
@@ -91,29 +104,37 @@ class Rota:
             self._removed += 1
             self._slots.remove(target)
 
+    def narrow(self, in_all: int) -> None:
+        """Have no more than so many under way."""
+        self._limits = replace(self._limits, in_all=min(in_all, self._limits.in_all))
+
     def begin(self, now: float) -> Iterator[Attempt]:
         """The probes to begin now."""
         self._starvation.sample(now)
+        self._room.look(now)
         self._age(now)
-        while self._young_count < self._limits.young and self._in_all < self._limits.in_all:
-            due = self._slots.take(now)
-            if due is None:
-                return
+        while (due := self._take(now)) is not None:
             account = self.accounts[due.target]
             if due.missed:
-                self._lose(account, now, LATE, "the prober could not keep up with its slots", due.missed)
+                self._lose(account, now, LATE, KEPT_UP_NOT, due.missed)
             if account.under_way >= self._limits.per_target:
-                account.skip(BUSY)
-                continue
-            yield self._begun(account, due.at, now)
+                self._wait_on(account, now)
+            elif self._full():
+                self._lose(account, now, LATE, FULL, 1)
+            else:
+                yield self._begun(account, due.at, now)
 
     def next_at(self) -> float | None:
-        """When to ask `begin` again at the latest; None for when a probe has ended."""
-        if self._in_all >= self._limits.in_all:
+        """When to ask `begin` again at the latest, if no probe ends before; None without targets."""
+        at = self._slots.next_at()
+        if at is None:
             return None
-        if self._young_count >= self._limits.young:
-            return next(one.started for one in self._young if one.young) + YOUNG_SECONDS
-        return self._slots.next_at()
+        if self._full():
+            return at + self._slots.interval_seconds
+        if self._young_count >= self._room.size:
+            grown_at = next(one.started for one in self._young if one.young) + YOUNG_SECONDS
+            return max(at, min(grown_at, self._room.looks_at))
+        return at
 
     def passed(self, attempt: Attempt, now: float, seconds: float) -> None:
         """A probe found its target well."""
@@ -126,15 +147,22 @@ class Rota:
             self._turned(attempt.account)
 
     def timed_out(
-        self, attempt: Attempt, now: float, message: str, waited_seconds: float = 0.0, class_: str = TIMEOUT
+        self,
+        attempt: Attempt,
+        now: float,
+        message: str,
+        waited_seconds: float = 0.0,
+        class_: str = TIMEOUT,
+        withheld_seconds: float = 0.0,
     ) -> None:
         """A probe had no answer in time: its target's failure, unless the prober was held up meanwhile.
 
         Args:
             waited_seconds: how long it waited, if that was but a part of the probe's whole time. Nobody knows then in
                 which part it was held up.
+            withheld_seconds: how long another thread was held up that works for this probe.
         """
-        withheld = self._starvation.seconds_since(attempt.started)
+        withheld = self._starvation.total_seconds() - attempt.withheld + withheld_seconds
         whole = waited_seconds or self._limits.timeout_seconds
         allowed = whole * (1 - FAIR_SHARE) if waited_seconds else now - attempt.started - whole * FAIR_SHARE
         if withheld <= allowed:
@@ -142,6 +170,8 @@ class Rota:
         elif self.known(attempt):
             why = f"no answer in time, but the prober itself was held up for {withheld * 1000:.1f} ms of it"
             self._lose(attempt.account, now, STARVED, why)
+        attempt.message, attempt.started, attempt.withheld = message, now, self._starvation.latest_seconds
+        self._overdue[attempt.account.target] = attempt
 
     def held_up(self, seconds: float) -> None:
         """The loop itself took so long for one turn."""
@@ -157,13 +187,39 @@ class Rota:
         attempt.account.under_way -= 1
         self._in_all -= 1
         self._grown(attempt)
+        if self._overdue and self._overdue.get(attempt.account.target) is attempt:
+            del self._overdue[attempt.account.target]
 
     def known(self, attempt: Attempt) -> bool:
         """Whether its target is still one."""
         return self.accounts.get(attempt.account.target) is attempt.account
 
+    def _full(self) -> bool:
+        return self._in_all >= self._limits.in_all
+
+    def _take(self, now: float) -> Due | None:
+        """The next slot to look at; one that cannot be served waits, until the next one of its target is due."""
+        if self._full():
+            at = self._slots.next_at()
+            return self._slots.take(now) if at is not None and at + self._slots.interval_seconds <= now else None
+        if self._young_count >= self._room.size:
+            self._room.wanted()
+            return None
+        return self._slots.take(now)
+
+    def _wait_on(self, account: Account, now: float) -> None:
+        """A slot of a target whose probe still goes: that one will tell, and does so each time that its time is over.
+
+        A thread that hangs cannot be ended, and is as much a failure as a new probe would be.
+        """
+        overdue = self._overdue.get(account.target)
+        if overdue is None or overdue.account is not account or now < overdue.started + self._limits.timeout_seconds:
+            account.skip(BUSY)
+        else:
+            self.timed_out(overdue, now, overdue.message)
+
     def _begun(self, account: Account, slot: float, now: float) -> Attempt:
-        attempt = Attempt(account, slot, now)
+        attempt = Attempt(account, slot, now, self._starvation.latest_seconds)
         account.under_way += 1
         self._in_all += 1
         self._young.append(attempt)

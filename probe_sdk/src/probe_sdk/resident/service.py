@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -19,6 +19,7 @@ from typing import Final, Protocol
 
 from probe_sdk.environment import Environment
 from probe_sdk.failure import ProbeFailure
+from probe_sdk.resident.account import Verdict
 from probe_sdk.resident.home import Home
 from probe_sdk.resident.page import AccountCollector, page
 from probe_sdk.resident.rota import Rota
@@ -64,8 +65,7 @@ class Loop:
         self._clock = clock
         self._set = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kubeprobe-loop", daemon=True)
-        self._slots_before = 0
-        self._missed_before = 0
+        self._before: dict[str, tuple[int, int]] = {}
         self._error: BaseException | None = None
         self._starvation: Starvation
         self._driver: Driver
@@ -80,31 +80,52 @@ class Loop:
 
     def stop(self) -> None:
         """Probe no more."""
-        self._driver.stop()
+        if self.ended():
+            return
+        with suppress(OSError, RuntimeError):  # it ends by itself just now
+            self._driver.stop()
         self._thread.join(STOP_SECONDS)
 
     def retarget(self, spec: Spec) -> None:
         """Take in other targets; those that stay notice nothing."""
-        self._driver.call(lambda: self._take_in(spec))
+        with suppress(OSError, RuntimeError):  # it has ended, which is told elsewhere
+            self._driver.call(lambda: self._take_in(spec))
 
     def pace(self) -> Pace:
-        """How it kept up since the last time this was asked."""
-        accounts = list(self.rota.accounts.values())
-        slots, missed = sum(one.total for one in accounts), sum(one.missed for one in accounts)
-        new, new_missed = max(slots - self._slots_before, 0), max(missed - self._missed_before, 0)
-        self._slots_before, self._missed_before = slots, missed
-        served = 1 - min(new_missed / new, 1.0) if new else 1.0
+        """How it kept up since the last time this was asked.
+
+        Slots that a failing target holds up itself, by probes that wait for it in vain, are no lack of the prober's.
+        """
+        slots = missed = 0
+        before, self._before = self._before, {}
+        for name, one in list(self.rota.accounts.items()):
+            now = self._before[name] = (one.missed, one.total)
+            old = before.get(name, (0, 0))
+            if one.verdict is not Verdict.FAILED:
+                missed, slots = missed + max(now[0] - old[0], 0), slots + max(now[1] - old[1], 0)
+        served = 1 - min(missed / slots, 1.0) if slots else 1.0
         return Pace(float(self._spec.interval), served, self._starvation.latest_seconds)
 
     def withheld_seconds(self) -> float:
         """How long it was held up in all."""
         return self._starvation.latest_seconds
 
+    def labels(self) -> dict[str, dict[str, str]]:
+        """The labels of the targets, by their names."""
+        return {target.name: target.labels for target in self._spec.targets if target.labels}
+
+    def ended(self) -> bool:
+        """Whether it has broken down, or was stopped."""
+        return self._error is not None or not self._thread.is_alive()
+
     def sick(self) -> str:
         """Why it does not do its work; empty when it does."""
-        if not self._thread.is_alive():
+        if self.ended():
             return f"the loop has ended: {self._error or 'stopped'}"
-        next_at = self.rota.next_at()
+        try:
+            next_at = self.rota.next_at()
+        except (IndexError, RuntimeError, StopIteration):  # it is at work while another thread looks
+            return ""
         late = 0.0 if next_at is None else self._clock() - next_at
         return f"the loop is {late:.1f}s late" if late > SICK_SECONDS else ""
 
@@ -123,11 +144,13 @@ class Loop:
                 raise
         finally:
             self._set.set()
+            self._turns.wake()
 
     def _take_in(self, spec: Spec) -> None:
         wanted = {target.name for target in spec.targets}
         for gone in [name for name in self.rota.accounts if name not in wanted]:
             self.rota.remove(gone)
+        self._spec = self._spec.model_copy(update={"targets": spec.targets})
         self._driver.retarget(spec)
         for target in spec.targets:
             self.rota.add(target.name, self._clock())
@@ -136,40 +159,53 @@ class Loop:
 def serve(
     file: SpecFile, environment: Environment, make_driver: MakeDriver, port: int, stop: threading.Event | None = None
 ) -> int:
-    """Probe until the process is asked to end; the exit code, which is 2 for a file that cannot be read.
+    """Probe until the process is asked to end.
 
     Args:
         make_driver: makes what probes, on the loop's thread.
         port: where the page is.
         stop: ends it too, for tests.
+
+    Returns:
+        The exit code: 2 for a file that cannot be read, 1 for a loop that broke down.
     """
     try:
         spec = file.read()
     except ProbeFailure as wrong:
-        for error in wrong.errors:
-            _complain(error)
+        _complain(wrong)
         return 2
     turns, stopping = Turns(), stop or threading.Event()
     loop = Loop(spec, make_driver, turns, time.monotonic)
     _stop_on_signal(stopping, turns)
     sys.setswitchinterval(SWITCH_SECONDS)
     loop.start()
-    epoch = Epoch(f"{int(time.time() * 1000)}-{uuid.uuid4().hex[:12]}", lambda: datetime.now(UTC), time.monotonic)
-    home = Home(environment.url, environment.token_file, _complain)
     accounts = loop.rota.accounts
-    teller = Teller(turns, epoch, home, accounts, loop.pace, _say, time.monotonic())
     labels = (environment.config, environment.namespace)
-    shown = AccountCollector(labels, lambda: list(accounts.values()), loop.withheld_seconds)
-    with page(port, shown, loop.sick):
-        while not stopping.is_set():
+    shown = AccountCollector(labels, lambda: list(accounts.values()), loop.withheld_seconds, loop.labels)
+    epoch = Epoch(f"{int(time.time() * 1000)}-{uuid.uuid4().hex[:12]}", lambda: datetime.now(UTC), time.monotonic)
+    with closing(Home(environment.url, environment.token_file, _say_wrong)) as home, page(port, shown, loop.sick):
+        teller = Teller(turns, epoch, home, accounts, loop.pace, _say, time.monotonic())
+        while not stopping.is_set() and not loop.ended():
             teller.wait(time.monotonic())
-            teller.tell(time.monotonic())
-            if (changed := file.changed()) is not None:
-                loop.retarget(changed)
+            teller.tell(time.monotonic(), at_work=not loop.sick())
+            _follow(file, loop)
+        if loop.ended():  # nobody is to take what was known for what is: the container begins anew
+            _say_wrong(loop.sick())
+            return 1
         loop.stop()
         teller.tell_everything()
-    home.close()
     return 0
+
+
+def _follow(file: SpecFile, loop: Loop) -> None:
+    """Take in what the file says by now."""
+    try:
+        changed = file.changed()
+    except ProbeFailure as wrong:
+        _complain(wrong)
+        return
+    if changed is not None:
+        loop.retarget(changed)
 
 
 def _stop_on_signal(stopping: threading.Event, turns: Turns) -> None:
@@ -186,7 +222,12 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _complain(text: str) -> None:
+def _complain(wrong: ProbeFailure) -> None:
+    for error in wrong.errors:
+        _say_wrong(error)
+
+
+def _say_wrong(text: str) -> None:
     print(f"kubeprobe: {text}", file=sys.stderr, flush=True)
 
 

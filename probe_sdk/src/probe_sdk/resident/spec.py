@@ -95,12 +95,12 @@ class SpecFile:
         return read_spec(self._text, str(self._path))
 
     def changed(self) -> Spec | None:
-        """What it says, if that is something else than before and can be read."""
+        """What it says, if that is something else than before. Raises ProbeFailure, once, for what cannot be read."""
         try:
             text = self._path.read_text(encoding="utf-8")
-            if text == self._text:
-                return None
-            self._text = text
-            return read_spec(text, str(self._path))
-        except (OSError, UnicodeDecodeError, ProbeFailure):
+        except (OSError, UnicodeDecodeError):  # a kubelet that is about to change it: what it said holds
             return None
+        if text == self._text:
+            return None
+        self._text = text
+        return read_spec(text, str(self._path))

@@ -11,18 +11,18 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from bisect import bisect_right
-from collections import deque
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 SCHEDSTAT: Final = "/proc/thread-self/schedstat"
+THREAD_SCHEDSTAT: Final = "/proc/self/task/{}/schedstat"
 CPU_STATS: Final = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat")
 """Of the unified and of the older hierarchy, as a container sees its own."""
 THROTTLED: Final = re.compile(rb"throttled_(?:usec|time) (\d+)")
 UNIT_SECONDS: Final = {b"throttled_usec": 1e-6, b"throttled_time": 1e-9}
 SAMPLE_SECONDS: Final = 0.002
-KEPT: Final = 8192
 MOST_BYTES: Final = 1024
 
 
@@ -55,41 +55,44 @@ class Kernel:
 
 
 class Starvation:
-    """How long the prober was held up, since any recent time.
+    """How long the prober was held up. What was withheld since a moment is the total now less the total of then.
 
     Args:
         withheld_seconds: what the kernel withheld in all up to now.
+        worked_seconds: how long the thread has worked in all.
     """
 
-    def __init__(self, withheld_seconds: Callable[[], float], now: float) -> None:
+    def __init__(
+        self, withheld_seconds: Callable[[], float], now: float, worked_seconds: Callable[[], float] = time.thread_time
+    ) -> None:
         self._withheld_seconds = withheld_seconds
+        self._worked_seconds = worked_seconds
         self._late_seconds = 0.0
-        self._at: deque[float] = deque((now,), KEPT)
-        self._total: deque[float] = deque((withheld_seconds(),), KEPT)
+        self._looked_at = now
+        self._latest_seconds = withheld_seconds()
 
     def late(self, seconds: float) -> None:
         """Count that the loop itself came so late to what it should have done."""
         self._late_seconds += seconds
 
     def sample(self, now: float) -> None:
-        """Remember what there is by now; cheap when called too often."""
-        if now - self._at[-1] >= SAMPLE_SECONDS:
-            self._at.append(now)
-            self._total.append(self.total_seconds())
-
-    def seconds_since(self, start: float) -> float:
-        """How much was withheld since `start`, and never less than that: back to the last look before it."""
-        index = max(bisect_right(self._at, start) - 1, 0)
-        return self.total_seconds() - self._total[index]
+        """Look at what there is by now; cheap when called too often."""
+        if now - self._looked_at >= SAMPLE_SECONDS:
+            self._looked_at = now
+            self._latest_seconds = self.total_seconds()
 
     @property
     def latest_seconds(self) -> float:
-        """How much had been withheld in all at the last look, which any thread may ask."""
-        return self._total[-1]
+        """How much had been withheld in all at the last look: never more than by now. Any thread may ask."""
+        return self._latest_seconds
 
     def total_seconds(self) -> float:
         """How much was withheld in all."""
         return self._withheld_seconds() + self._late_seconds
+
+    def used_seconds(self) -> float:
+        """How long the thread has worked, or was ready to and withheld from it, in all."""
+        return self._worked_seconds() + self._withheld_seconds()
 
 
 @contextlib.contextmanager
@@ -100,6 +103,15 @@ def starvation(clock: Callable[[], float]) -> Iterator[Starvation]:
         yield Starvation(lambda: kernel.run_delay_seconds() + kernel.throttled_seconds(), clock())
     finally:
         kernel.close()
+
+
+def run_delay_of(thread: int) -> float:
+    """How long a thread of this process, by its native id, has waited for a CPU in all; 0 where that is not known."""
+    try:
+        fields = Path(THREAD_SCHEDSTAT.format(thread)).read_bytes().split()
+    except OSError:
+        return 0.0
+    return int(fields[1]) * 1e-9 if len(fields) > 1 else 0.0
 
 
 def _opened(path: str) -> int | None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from probe_sdk.resident.account import Account, Verdict
-from probe_sdk.samples import LOGGED_FAILING, LoggedTarget, LogLine, Samples, TargetSample
+from probe_sdk.samples import LOGGED_FAILING, MAX_SAMPLES_BYTES, LoggedTarget, LogLine, Samples, TargetSample
 
-TARGETS_PER_MESSAGE = 80
-"""A target takes 2.7 KB at most, when it has a long name, a long message, all buckets and all classes."""
+TARGETS_PER_MESSAGE = 250
+BYTES_PER_MESSAGE = MAX_SAMPLES_BYTES - 8 * 1024
+"""Of the targets alone: some 500 bytes each where names and messages are short, and a few KiB where they are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +50,20 @@ class Epoch:
 
     def turned(self, accounts: Iterable[Account], of: int, pace: Pace) -> Iterator[Samples]:
         """What turned, of so many targets, in as many messages as it takes: all may have turned at once."""
-        for part in _parts(tuple(accounts)):
+        for part in _parts(self._sample(account) for account in accounts):
             yield self._message(part, of, pace, round_=0, complete=False)
 
     def round(self, accounts: Iterable[Account], pace: Pace) -> Iterator[Samples]:
         """All targets, in as many messages as it takes."""
-        everything = tuple(accounts)
+        parts = [*_parts(self._sample(account) for account in accounts)] or [()]
+        of = sum(len(part) for part in parts)
         self._round += 1
-        *others, last = _parts(everything)
-        for part in others:
-            yield self._message(part, len(everything), pace, self._round, complete=False)
-        yield self._message(last, len(everything), pace, self._round, complete=True)
+        for number, part in enumerate(parts, 1):
+            yield self._message(part, of, pace, self._round, complete=number == len(parts))
 
-    def _message(self, accounts: tuple[Account, ...], of: int, pace: Pace, round_: int, *, complete: bool) -> Samples:
+    def _message(
+        self, targets: tuple[TargetSample, ...], of: int, pace: Pace, round_: int, *, complete: bool
+    ) -> Samples:
         self._sequence += 1
         return Samples(
             epoch=self.name,
@@ -74,7 +76,7 @@ class Epoch:
             interval_seconds=pace.interval_seconds,
             served_ratio=pace.served_ratio,
             withheld_seconds=pace.withheld_seconds,
-            targets=tuple(self._sample(account) for account in accounts),
+            targets=targets,
         )
 
     def _sample(self, account: Account) -> TargetSample:
@@ -97,10 +99,19 @@ class Epoch:
         )
 
 
-def _parts(accounts: tuple[Account, ...]) -> Iterator[tuple[Account, ...]]:
-    """As many accounts as fit into a message, one part after the other; one that is empty if there are none."""
-    for start in range(0, max(len(accounts), 1), TARGETS_PER_MESSAGE):
-        yield accounts[start : start + TARGETS_PER_MESSAGE]
+def _parts(samples: Iterable[TargetSample]) -> Iterator[tuple[TargetSample, ...]]:
+    """As many together as one message takes."""
+    part: list[TargetSample] = []
+    size = 0
+    for sample in samples:
+        length = len(sample.model_dump_json(exclude_defaults=True).encode()) + 1
+        if part and (size + length > BYTES_PER_MESSAGE or len(part) == TARGETS_PER_MESSAGE):
+            yield tuple(part)
+            part, size = [], 0
+        part.append(sample)
+        size += length
+    if part:
+        yield tuple(part)
 
 
 def log_line(samples: Samples, accounts: Iterable[Account], time_of: Callable[[float], datetime]) -> str:

@@ -1,4 +1,5 @@
-// A target that answers at once and counts its answers, and a scraper that has an exporter probe it at a fixed rate.
+// A target that answers at once and counts its answers, and takes in what a prober tells; or a scraper that has an
+// exporter probe it at a fixed rate.
 package main
 
 import (
@@ -29,6 +30,7 @@ func main() {
 	var answers atomic.Int64
 	mux := http.NewServeMux()
 	mux.HandleFunc("/answers", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, answers.Load()) })
+	mux.HandleFunc("/v1/samples", func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "ok\n")
 		answers.Add(1)

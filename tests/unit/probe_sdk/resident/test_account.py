@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from probe_sdk.resident.account import BOUNDS_SECONDS, MAX_CLASSES, OTHER, Account, Denoise, Verdict
+from probe_sdk.resident.told import Epoch, Pace, log_line
 from probe_sdk.samples import MAX_CLASS
 
 
@@ -70,6 +72,16 @@ def test_classes_are_bounded() -> None:
         subject.fail(1.0, 0.01, f"Class{number}", "")
     assert len(subject.classes) == MAX_CLASSES + 1
     assert subject.classes[OTHER] == 100 - MAX_CLASSES
+
+
+def test_whatever_a_check_says_can_be_sent() -> None:
+    subject = account()
+    subject.fail(1.0, 0.01, "Odd\ud800" * 100, "bytes of a file's name: \udcff" + "x" * 1000)
+    epoch = Epoch("1-a", lambda: datetime(2026, 3, 1, tzinfo=UTC), lambda: 2.0)
+    (samples,) = epoch.round([subject], Pace(1.0, 1.0, 0.0))
+    assert samples.targets[0].message.startswith("bytes of a file's name: ?x")
+    assert len(log_line(samples, [subject], epoch.time_of)) < 2000
+    assert max(map(len, samples.targets[0].classes)) <= MAX_CLASS
 
 
 def test_so_are_their_names() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
+import itertools
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -11,9 +14,10 @@ from collections.abc import Callable
 import pytest
 
 from probe_sdk import Inconclusive, ProbeFailure, step
+from probe_sdk.resident import checks
 from probe_sdk.resident.account import Account, Denoise, Verdict
 from probe_sdk.resident.checks import CheckLoop
-from probe_sdk.resident.rota import STARVED, Limits, Rota
+from probe_sdk.resident.rota import LATE, STARVED, TIMEOUT, Limits, Rota
 from probe_sdk.resident.slots import Slots
 from probe_sdk.resident.starvation import Starvation
 
@@ -207,3 +211,139 @@ async def test_waiting_for_others_is_no_lateness_of_the_prober() -> None:
     await CheckLoop(rota, check, str, 5.0).run(stop)
     assert sum(one.passed for one in rota.accounts.values()) >= 3
     assert sum(held_up) < 0.25
+
+
+async def test_more_threads_that_hang_than_there_may_be_make_nobody_else_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others find no thread: that says nothing of them."""
+    monkeypatch.setattr(checks, "MOST_THREADS", 3)
+    over = threading.Event()
+
+    def check(target: str) -> None:
+        if target.startswith("hangs"):
+            over.wait(SOON_SECONDS)
+
+    hanging, going = [f"hangs{number}" for number in range(3)], ["goes", "too"]
+    try:
+        rota = await probed(
+            check,
+            *hanging,
+            *going,
+            until=lambda accounts: (
+                all(accounts[name].failed > 1 for name in hanging) and accounts["goes"].classes.get(LATE, 0) > 20
+            ),
+        )
+    finally:
+        over.set()
+    for name in going:
+        assert (rota.accounts[name].failed, rota.accounts[name].verdict) == (0, Verdict.UNKNOWN)
+
+
+async def test_a_thread_that_hangs_fails_its_target_until_it_ends() -> None:
+    over = threading.Event()
+
+    def check(_: str) -> None:
+        over.wait(SOON_SECONDS)
+
+    try:
+        rota = await probed(check, "a", until=lambda accounts: accounts["a"].failed > 2)
+    finally:
+        over.set()
+    assert rota.accounts["a"].classes[TIMEOUT] > 2
+
+
+@pytest.mark.parametrize(("delay", "verdict"), [(0.0, Verdict.FAILED), (1.0, Verdict.UNKNOWN)])
+async def test_a_thread_that_had_no_cpu_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, delay: float, verdict: Verdict
+) -> None:
+    over, delays = threading.Event(), itertools.count()
+    monkeypatch.setattr(checks, "run_delay_of", lambda _: delay * next(delays))
+
+    def check(_: str) -> None:
+        over.wait(SOON_SECONDS)
+
+    try:
+        rota = await probed(
+            check, "a", until=lambda accounts: accounts["a"].failed + accounts["a"].classes.get(STARVED, 0) > 0
+        )
+    finally:
+        over.set()
+    assert rota.accounts["a"].verdict is verdict
+
+
+@pytest.mark.parametrize("withheld", [0.0, 1.0])
+async def test_a_time_out_of_the_checks_own_counts_unless_the_prober_was_held_up(withheld: float) -> None:
+    """A library has time-outs, and wraps them as it likes."""
+
+    async def check(_: str) -> None:
+        kernel[0] += withheld
+        try:
+            async with asyncio.timeout(0.001):
+                await asyncio.sleep(SOON_SECONDS)
+        except TimeoutError as error:
+            raise RuntimeError("the library's read timed out") from error
+
+    kernel = [0.0]
+    rota = await probed(
+        check, "a", until=lambda one: one["a"].failed + one["a"].unknown > 2, withheld=lambda: kernel[0]
+    )
+    assert bool(rota.accounts["a"].failed) is not bool(withheld)
+
+
+@pytest.mark.parametrize(("code", "verdict"), [(0, Verdict.PASSED), (None, Verdict.PASSED), (3, Verdict.FAILED)])
+async def test_a_check_that_ends_the_process_means_itself(code: int | None, verdict: Verdict) -> None:
+    async def check(_: str) -> None:
+        await asyncio.sleep(0)
+        sys.exit(code)
+
+    rota = await probed(check, "a", until=ended)
+    assert rota.accounts["a"].verdict is verdict
+    if code:
+        assert rota.accounts["a"].message == "the check ended the process: 3"
+
+
+async def test_what_is_no_coroutine_function_by_its_looks_is_awaited_all_the_same() -> None:
+    class Check:
+        async def __call__(self, _: str) -> None:
+            await asyncio.sleep(0)
+            raise ProbeFailure("it is broken")
+
+    rota = await probed(Check(), "a", until=ended)
+    assert rota.accounts["a"].verdict is Verdict.FAILED
+
+
+async def test_only_probes_that_passed_have_phases() -> None:
+    async def check(target: str) -> None:
+        with step("look"):
+            await asyncio.sleep(0)
+            if target == "bad":
+                raise ProbeFailure("it is broken")
+
+    rota = await probed(check, "good", "bad", until=ended)
+    assert ([*rota.accounts["good"].phases], [*rota.accounts["bad"].phases]) == (["look"], [])
+
+
+async def test_a_target_that_goes_right_after_its_slot_was_taken_leaves_nothing_behind() -> None:
+    def params(target: str) -> str:
+        raise KeyError(target)
+
+    async def check(_: str) -> None:
+        """It is never called."""
+
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    now = time.monotonic()
+    rota = Rota(Slots(60.0, now), Limits(1.0), Denoise(), Unhurried(lambda: 0.0, now), lambda _: None)
+    rota.add("a", now)
+    account = rota.accounts["a"]
+    stop = asyncio.Event()
+    running = asyncio.create_task(CheckLoop(rota, check, params, 1.0).run(stop))
+    await asyncio.sleep(0)
+    assert account.under_way == 1
+    rota.remove("a")
+    async with asyncio.timeout(SOON_SECONDS):
+        while account.under_way:  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0)
+    stop.set()
+    await running
+    gc.collect()
+    assert complaints == []

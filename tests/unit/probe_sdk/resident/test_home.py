@@ -98,6 +98,16 @@ def test_messages_go_over_one_connection_with_the_token_of_the_moment(operator: 
     assert operator.connections == 1
 
 
+def test_whoever_refuses_is_not_asked_again_over_the_same_connection(operator: Operator, token: Path) -> None:
+    """A replica that leads no more keeps its connections, and answers 503 on them."""
+    with home(operator, token, []) as way:
+        operator.code = 503
+        assert not way.send(samples(1))
+        operator.code = 200
+        assert way.send(samples(2))
+    assert operator.connections == 2
+
+
 def test_a_refusal_is_told_once_until_something_gets_through_again(operator: Operator, token: Path) -> None:
     complaints: list[str] = []
     with home(operator, token, complaints) as way:
@@ -136,6 +146,7 @@ def test_without_a_token_nothing_is_sent(operator: Operator, tmp_path: Path) -> 
         assert not way.send(samples())
     assert operator.heard == []
     assert "No such file" in complaints[0]
+    assert "does not answer" not in complaints[0]
 
 
 def test_outside_a_cluster_nobody_waits_for_the_operator() -> None:

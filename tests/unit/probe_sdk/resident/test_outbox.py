@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probe_sdk.resident.outbox import SUMMARY_SECONDS, TURNS_AT_ONCE, Outbox, Told
+from probe_sdk.resident.outbox import PAUSE_SECONDS, SUMMARY_SECONDS, TURNS_AT_ONCE, Outbox, Told
 
 
 def test_turns_of_one_moment_are_told_together() -> None:
@@ -19,9 +19,9 @@ def test_a_summary_covers_the_turns_and_comes_at_its_times() -> None:
     outbox.turned("a", 9.99)
     assert outbox.take(SUMMARY_SECONDS) == Told((), everything=True)
     assert outbox.take(SUMMARY_SECONDS) is None
-    assert outbox.summary_at() == 2 * SUMMARY_SECONDS
+    assert outbox.next_at() == 2 * SUMMARY_SECONDS
     assert outbox.take(SUMMARY_SECONDS * 7.5) == Told((), everything=True)
-    assert outbox.summary_at() == 8 * SUMMARY_SECONDS
+    assert outbox.next_at() == 8 * SUMMARY_SECONDS
 
 
 def test_a_target_that_flaps_waits_for_the_summaries_and_no_other_does() -> None:
@@ -34,8 +34,24 @@ def test_a_target_that_flaps_waits_for_the_summaries_and_no_other_does() -> None
     assert outbox.turned("other", 300.0)
 
 
-def test_targets_that_are_gone_are_forgotten() -> None:
+def test_what_breaks_one_after_the_other_is_told_in_few_messages_and_the_first_at_once() -> None:
+    outbox, told, targets = Outbox(0.0), 0, 0
+    for hundredth in range(100):
+        now = 1.0 + hundredth / 100
+        outbox.turned(f"t{hundredth}", now)
+        if said := outbox.take(now):
+            told, targets = told + 1, targets + len(said.targets)
+            assert hundredth or said.targets == ("t0",)
+    assert outbox.next_at() <= 2.0 + PAUSE_SECONDS
+    rest = outbox.take(outbox.next_at())
+    assert rest is not None
+    assert targets + len(rest.targets) == 100
+    assert told + 1 <= 1.0 / PAUSE_SECONDS + 2
+
+
+def test_targets_that_are_gone_cost_no_memory() -> None:
     outbox = Outbox(0.0)
-    outbox.turned("a", 1.0)
-    outbox.forget({"a", "never there"})
-    assert outbox.take(1.0) is None
+    for name in "abc":
+        outbox.turned(name, 1.0)
+    outbox.keep({"b"})
+    assert list(outbox._tokens) == ["b"]

@@ -14,8 +14,9 @@ import pytest
 
 from probe_sdk.environment import Environment
 from probe_sdk.resident.rota import Rota
-from probe_sdk.resident.service import serve
+from probe_sdk.resident.service import SICK_SECONDS, Loop, serve
 from probe_sdk.resident.spec import SPEC_FILE, Spec, SpecFile
+from probe_sdk.resident.teller import Turns
 from probe_sdk.samples import LOG_MARK
 
 SOON_SECONDS = 20.0
@@ -54,6 +55,26 @@ class Stub:
 def write(folder: Path, *targets: str) -> None:
     spec: dict[str, Any] = {"interval": "20ms", "targets": [{"name": name} for name in targets]}
     (folder / SPEC_FILE).write_text(json.dumps(spec))
+
+
+class Said:
+    """All that was printed so far."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self._out = self._err = ""
+
+    def out(self) -> str:
+        self._read()
+        return self._out
+
+    def err(self) -> str:
+        self._read()
+        return self._err
+
+    def _read(self) -> None:
+        out, err = self._capsys.readouterr()
+        self._out, self._err = self._out + out, self._err + err
 
 
 def eventually(look: Callable[[], bool]) -> None:
@@ -114,3 +135,111 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.Captu
     (tmp_path / SPEC_FILE).write_text('{"interval": "1ms"}')
     assert serve(SpecFile(tmp_path), Environment(), Stub, free_port, threading.Event()) == 2
     assert "the shortest is 10ms" in capsys.readouterr().err
+
+
+class Breaking(Stub):
+    """A driver that breaks down at a target of that name."""
+
+    def retarget(self, spec: Spec) -> None:
+        if any(target.name == "breaks" for target in spec.targets):
+            raise OSError("epoll is gone")
+
+    def stop(self) -> None:
+        raise AssertionError("it has ended")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_loop_that_breaks_down_ends_the_process_and_says_nothing_more_of_its_targets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], free_port: int
+) -> None:
+    write(tmp_path, "well")
+    codes: list[int] = []
+    thread = threading.Thread(
+        target=lambda: codes.append(serve(SpecFile(tmp_path), Environment(), Breaking, free_port, threading.Event()))
+    )
+    thread.start()
+    said = Said(capsys)
+    eventually(lambda: LOG_MARK in said.out())
+    write(tmp_path, "breaks")
+    thread.join(SOON_SECONDS)
+    assert codes == [1]
+    assert "the loop has ended: epoll is gone" in said.err()
+    assert '"round":1' not in said.out()
+
+
+class Stuck(Stub):
+    """A driver that begins nothing."""
+
+    def run(self) -> None:
+        self._over.wait(SOON_SECONDS)
+
+
+def test_a_loop_that_is_stuck_is_sick(tmp_path: Path) -> None:
+    write(tmp_path, "well")
+    now = [time.monotonic()]
+    loop = Loop(SpecFile(tmp_path).read(), Stuck, Turns(), lambda: now[0])
+    loop.start()
+    try:
+        assert loop.sick() == ""
+        now[0] += 2 * SICK_SECONDS
+        assert "late" in loop.sick()
+    finally:
+        loop.stop()
+    assert loop.sick() == "the loop has ended: stopped"
+
+
+@pytest.mark.parametrize("error", [IndexError, RuntimeError, StopIteration])
+def test_a_loop_that_moves_while_it_is_looked_at_is_well(tmp_path: Path, error: type[Exception]) -> None:
+    def next_at() -> float:
+        raise error("changed meanwhile")
+
+    write(tmp_path, "well")
+    loop = Loop(SpecFile(tmp_path).read(), Stuck, Turns(), time.monotonic)
+    loop.start()
+    loop.rota.next_at = next_at  # type: ignore[method-assign]
+    try:
+        assert loop.sick() == ""
+    finally:
+        loop.stop()
+
+
+def test_the_pace_is_of_slots_since_it_was_asked_and_of_targets_that_do_not_fail(tmp_path: Path) -> None:
+    write(tmp_path, "well", "slow", "hangs")
+    loop = Loop(SpecFile(tmp_path).read(), Stuck, Turns(), time.monotonic)
+    loop.start()
+    try:
+        well, slow, hangs = loop.rota.accounts.values()
+        for account in (well, slow):
+            account.pass_(1.0, 0.1)
+        hangs.fail(1.0, 1.0, "Timeout", "no answer")
+        assert loop.pace().served_ratio == 1.0
+        for _ in range(3):
+            well.pass_(2.0, 0.1)
+            hangs.skip("StillUnderWay")
+        slow.lose(2.0, "ProberLate", "late", missed=1)
+        assert loop.pace().served_ratio == 0.75
+        assert loop.pace().served_ratio == 1.0
+        loop.rota.remove("well")
+        slow.lose(2.0, "ProberLate", "late", missed=1)
+        slow.pass_(2.0, 0.1)
+        assert loop.pace().served_ratio == 0.5
+    finally:
+        loop.stop()
+
+
+def test_what_cannot_be_read_later_is_told_and_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], free_port: int
+) -> None:
+    write(tmp_path, "well")
+    stop, said = threading.Event(), Said(capsys)
+    thread = threading.Thread(target=lambda: serve(SpecFile(tmp_path), Environment(), Stub, free_port, stop))
+    thread.start()
+    try:
+        eventually(lambda: LOG_MARK in said.out())
+        (tmp_path / SPEC_FILE).write_text('{"interval": "1s", "speed": 9}')
+        eventually(lambda: "speed" in said.err())
+        metrics = httpx.get(f"http://127.0.0.1:{free_port}/metrics", trust_env=False).text
+    finally:
+        stop.set()
+        thread.join(SOON_SECONDS)
+    assert 'target="well"' in metrics

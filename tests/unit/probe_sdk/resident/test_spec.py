@@ -47,7 +47,7 @@ def test_what_is_wrong_is_told(spec: dict[str, Any], said: str) -> None:
         read_spec(text(**spec), "here")
 
 
-def test_a_file_that_changes_is_read_anew_and_a_broken_one_is_passed_over(tmp_path: Path) -> None:
+def test_a_file_that_changes_is_read_anew_and_a_broken_one_is_told_once(tmp_path: Path) -> None:
     file, path = SpecFile(tmp_path), tmp_path / SPEC_FILE
     with pytest.raises(ProbeFailure, match=SPEC_FILE):
         file.read()
@@ -59,6 +59,8 @@ def test_a_file_that_changes_is_read_anew_and_a_broken_one_is_passed_over(tmp_pa
     assert changed is not None
     assert [one.name for one in changed.targets] == ["b"]
     path.write_text("{")
+    with pytest.raises(ProbeFailure, match=SPEC_FILE):
+        file.changed()
     assert file.changed() is None
     path.unlink()
     assert file.changed() is None

@@ -9,25 +9,29 @@ import pytest
 from probe_sdk.resident.starvation import SAMPLE_SECONDS, Kernel, Starvation, starvation
 
 
-def test_what_was_withheld_since_a_moment() -> None:
+def test_what_was_withheld_since_a_look() -> None:
     total = [5.0]
     held = Starvation(lambda: total[0], 0.0)
-    for second in range(1, 10):
-        total[0] += 0.1
-        held.sample(float(second))
-    assert held.seconds_since(8.5) == pytest.approx(0.1)  # from the look before it
-    assert held.seconds_since(0.0) == pytest.approx(0.9)
-    assert held.seconds_since(-100.0) == pytest.approx(0.9)
+    assert held.latest_seconds == 5.0
+    total[0] += 0.5
     held.late(0.25)
-    assert held.seconds_since(9.0) == pytest.approx(0.25)
+    assert (held.total_seconds() - held.latest_seconds) == pytest.approx(0.75)
+    held.sample(1.0)
+    assert held.latest_seconds == held.total_seconds() == 5.75
 
 
-def test_looks_that_come_too_often_are_left_out() -> None:
+def test_looks_that_come_too_often_are_left_out_and_never_make_it_less() -> None:
     total = [0.0]
     held = Starvation(lambda: total[0], 0.0)
     total[0] = 1.0
     held.sample(SAMPLE_SECONDS / 2)
-    assert held.seconds_since(SAMPLE_SECONDS) == 1.0
+    assert held.total_seconds() - held.latest_seconds == 1.0
+
+
+def test_what_was_used_is_work_and_what_the_kernel_withheld_of_it() -> None:
+    held = Starvation(lambda: 2.0, 0.0, worked_seconds=lambda: 3.0)
+    held.late(10.0)
+    assert held.used_seconds() == 5.0
 
 
 def test_the_kernels_files_are_read(tmp_path: Path) -> None:
@@ -49,4 +53,5 @@ def test_the_kernels_files_are_read(tmp_path: Path) -> None:
 def test_this_very_thread_is_seen() -> None:
     clock = iter(range(100))
     with starvation(lambda: next(clock)) as held:
-        assert held.seconds_since(0.0) >= 0.0
+        assert held.total_seconds() >= held.latest_seconds >= 0.0
+        assert held.used_seconds() > 0.0

@@ -31,6 +31,7 @@ from tests.unit.probes.loopback import (
 )
 
 from apiserver.probe import probe
+from cluster import api
 from probe_sdk.resident.account import Account, Verdict
 
 NOW = datetime.now(UTC)
@@ -185,6 +186,35 @@ def test_a_missing_object_was_read_as_well(tmp_path: Path, leaf: Minted) -> None
     how.read = (404, status("NotFound", "no"))
     with serving(tmp_path, leaf, how) as server:
         assert_fails(probed(server=server), "NotFound", "/configmaps: 404")
+
+
+def talks_on(handler: Handler) -> None:
+    with suppress(OSError):
+        handler.send_response(200)
+        handler.end_headers()
+        while True:
+            handler.wfile.write(b"x" * 65536)
+
+
+def test_an_answer_without_end_is_not_waited_for_nor_kept(
+    tmp_path: Path, leaf: Minted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(Handler, "do_GET", talks_on)
+    with serving(tmp_path, leaf, Behaviour()) as server:
+        assert_fails(probed(server=server), "BodyTooLong", "GET /readyz: the answer is longer than 1000000 bytes")
+
+
+@pytest.mark.parametrize("lost", ["ca.crt", "kubeconfig", "token"])
+def test_what_we_lack_ourselves_says_nothing_of_the_server(tmp_path: Path, leaf: Minted, lost: str) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    if lost == "token":
+        kubeconfig.write_text(kubeconfig.read_text().replace("token: secret", "tokenFile: token"))
+    else:
+        (tmp_path / lost).unlink()
+    with serving(tmp_path, leaf, Behaviour()) as server:
+        found = probed(server=server)
+    assert (found.verdict, found.failed) == (Verdict.UNKNOWN, 0), found.message
 
 
 def test_a_server_that_hangs(tmp_path: Path, leaf: Minted) -> None:

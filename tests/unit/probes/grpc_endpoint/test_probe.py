@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +209,12 @@ def test_the_question_is_what_protobuf_makes_of_it() -> None:
 def test_parameters_that_make_no_sense(wrong: dict[str, Any], text: str) -> None:
     with pytest.raises(ValidationError, match=text):
         Health.model_validate({"address": "a", "port": 1, **wrong})
+
+
+@pytest.mark.parametrize("wrong", [{"serverName": "b\u00fccher.example"}, {"address": "b\u00fccher.example"}])
+def test_names_that_make_no_url_say_nothing_of_the_server(wrong: dict[str, Any]) -> None:
+    params = {"address": "127.0.0.1", "port": 1, **wrong}
+    driver = partial(HttpProber, request_of=request_of, exchange=HealthExchange)
+    account = resident(driver, params, lambda one: one.unknown > 1)
+    assert (account.verdict, account.failed, reasons(account)) == (Verdict.UNKNOWN, 0, {"BadParams"})
+    assert "url" in account.message

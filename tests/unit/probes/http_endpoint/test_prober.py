@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.probes.loopback import tcp_server
 
-from http_endpoint.prober import HttpProber
+from http_endpoint.prober import HttpProber, request_of
+from http_endpoint.request import Request
 from probe_sdk.resident.account import Account, Denoise, Verdict
+from probe_sdk.resident.lookups import Lookups
 from probe_sdk.resident.rota import BUSY, LATE, Rota
 from probe_sdk.resident.slots import Slots
 from probe_sdk.resident.spec import Spec, Target
@@ -121,7 +126,9 @@ class Probing:
 
 
 @contextmanager
-def probing(targets: dict[str, dict[str, Any]], **spec: Any) -> Iterator[Probing]:
+def probing(
+    targets: dict[str, dict[str, Any]], look_up: Callable[..., list[Any]] = socket.getaddrinfo, **spec: Any
+) -> Iterator[Probing]:
     """Probe while the block lasts."""
     wanted = made(targets, **spec)
     turns: list[tuple[str, Verdict]] = []
@@ -130,7 +137,7 @@ def probing(targets: dict[str, dict[str, Any]], **spec: Any) -> Iterator[Probing
     rota = Rota(
         slots, wanted.limits, Denoise(), starved, lambda account: turns.append((account.target, account.verdict))
     )
-    prober = HttpProber(rota)
+    prober = HttpProber(rota, lookups=lambda call: Lookups(call, look_up))
     retarget(rota, prober, wanted)
     thread = threading.Thread(target=prober.run, daemon=True)
     thread.start()
@@ -242,12 +249,50 @@ def test_connections_are_new_unless_they_are_to_be_kept(server: Server) -> None:
     assert server.connections - between == 1
 
 
-def test_a_bad_target_says_nothing_and_disturbs_no_other(server: Server) -> None:
-    with probing({"bad": {"url": "gopher://x"}, "a": {"url": url(server)}}) as at_work:
+@pytest.mark.parametrize(
+    ("bad", "text"),
+    [
+        ({"url": "gopher://x"}, "parameter url"),
+        ({"url": "http://a:port/"}, "port"),
+        ({"url": "http://b\u00fccher.example/"}, "parameter url"),
+        ({"url": "http://a/", "address": "a b"}, "parameter address"),
+        ({"url": "http://a/", "expect": {"bodyMatches": "\\N{DIGIT ONE}"}}, "not a regular expression"),
+        ({"url": "http://a/", "bearerTokenFile": "NUL"}, "null"),
+    ],
+)
+def test_a_bad_target_says_nothing_and_disturbs_no_other(
+    server: Server, tmp_path: Path, bad: dict[str, Any], text: str
+) -> None:
+    (tmp_path / "nul").write_bytes(b"a\0b")
+    bad = {name: str(tmp_path / "nul") if value == "NUL" else value for name, value in bad.items()}
+    with probing({"bad": bad, "a": {"url": url(server)}}) as at_work:
         assert at_work.ended().verdict is Verdict.PASSED
-        bad = at_work.ended("bad")
-    assert (bad.verdict, bad.failed, reasons(bad)) == (Verdict.UNKNOWN, 0, {"BadParams"})
-    assert "parameter url" in bad.message
+        account = at_work.ended("bad")
+        assert at_work.ended(slots=5).failed == 0
+    assert (account.verdict, account.failed, reasons(account)) == (Verdict.UNKNOWN, 0, {"BadParams"})
+    assert text in account.message
+
+
+def test_what_is_not_ascii_is_sent_as_utf_8(server: Server, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("p\u00e4ss", encoding="utf-8")
+    params = {"username": "\u00fcser", "passwordFile": str(secret), "headers": {"X-Who": "\u00fc"}}
+    with probing({"a": {"url": url(server), **params}}) as at_work:
+        assert at_work.ended().verdict is Verdict.PASSED
+
+
+def test_what_a_target_says_in_other_letters_can_be_told() -> None:
+    """Its error is in bytes that are no text, of which nothing that is sent consists."""
+
+    def leads_away(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: http://b\xfccher.invalid/\r\nContent-Length: 0\r\n\r\n")
+
+    with tcp_server(leads_away) as port, probing({"a": {"url": f"http://127.0.0.1:{port}/"}}) as at_work:
+        account = at_work.ended()
+    assert reasons(account) == {"DNS"}
+    assert "b?cher.invalid" in account.message
+    account.message.encode()
 
 
 def test_targets_come_go_and_change_while_the_others_go_on(server: Server) -> None:
@@ -267,3 +312,20 @@ def test_targets_come_go_and_change_while_the_others_go_on(server: Server) -> No
         assert at_work.ended("c").verdict is Verdict.FAILED
         assert at_work.ended("a", before + 5).failed == 0
     assert sorted(at_work.rota.accounts) == ["a", "c"]
+
+
+def test_only_parameters_that_changed_are_read_again() -> None:
+    read: list[str] = []
+
+    def counting(params: dict[str, Any]) -> Request:
+        read.append(params["url"])
+        return request_of(params)
+
+    now = time.monotonic()
+    spec = made({"a": {"url": "http://a/"}, "b": {"url": "http://b/"}})
+    rota = Rota(Slots(1.0, now), spec.limits, Denoise(), Unhurried(lambda: 0.0, now), lambda _: None)
+    prober = HttpProber(rota, request_of=counting)
+    prober.retarget(spec)
+    prober.retarget(made({"a": {"url": "http://a/"}, "b": {"url": "http://c/"}, "d": {"url": "http://d/"}}))
+    assert read == ["http://a/", "http://b/", "http://c/", "http://d/"]
+    prober._engine.close()
