@@ -27,6 +27,8 @@ class Kind(enum.StrEnum):
     RUN = "run"
     RESULT = "result"
     RESIDENT = "resident"
+    CHANGE = "change"
+    GATE = "gate"
 
 
 Work = tuple[Kind, Key]

@@ -14,7 +14,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from kubeprobe.api import ProbeConfig, ProbeResultStatus, ProbeRun, ProbeTemplate, Severity, Verdict
+from kubeprobe.api import (
+    Change,
+    ChangeGate,
+    ProbeConfig,
+    ProbeResultStatus,
+    ProbeRun,
+    ProbeTemplate,
+    Severity,
+    Verdict,
+)
 from kubeprobe.kube.port import Object
 from kubeprobe.kube.reflector import Held
 from kubeprobe.plan.nodes import Node
@@ -181,6 +190,8 @@ class Views:
         self.nodes: View[Node] = View(lambda one: Held(("", one.name), one.uid, one.resource_version))
         self.owned: dict[OwnedKind, View[Owned]] = {kind: View(_flat_ident, _prober_of) for kind in OwnedKind}
         """What resident probers are made of, grouped by their config."""
+        self.changes: View[Change] = View(_ident)
+        self.gates: View[ChangeGate] = View(_ident)
         self.namespaces: View[NamespaceView] = View(lambda one: Held(("", one.name), one.uid, one.resource_version))
 
     def namespace_labels(self, name: str) -> dict[str, str] | None:
@@ -201,6 +212,6 @@ def _flat_ident(one: ResultView | PodView | ResidentPod | Owned) -> Held:
     return Held((one.namespace, one.name), one.uid, one.resource_version)
 
 
-def _ident(one: ProbeTemplate | ProbeConfig | ProbeRun) -> Held:
+def _ident(one: ProbeTemplate | ProbeConfig | ProbeRun | Change | ChangeGate) -> Held:
     meta = one.metadata
     return Held((meta.namespace, meta.name), meta.uid, int(meta.resource_version or 0))

@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kubeprobe.api import Phase, ProbeConfig, ProbeRun, ProbeTemplate
+from kubeprobe.api import Change, ChangeGate, Phase, ProbeConfig, ProbeRun, ProbeTemplate
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.resident import RESOURCES as PROBER_RESOURCES
 from kubeprobe.control.resident import ResidentReconciler
 from kubeprobe.control.run import RunReconciler
 from kubeprobe.control.view import Key, read_namespace, read_result
 from kubeprobe.control.wave import WaveReconciler
-from kubeprobe.kube.port import CONFIGS, NAMESPACES, PODS, RESULTS, RUNS, TEMPLATES, Object, Resource
+from kubeprobe.kube.port import (
+    CHANGES,
+    CONFIGS,
+    GATES,
+    NAMESPACES,
+    PODS,
+    RESULTS,
+    RUNS,
+    TEMPLATES,
+    Object,
+    Resource,
+)
 from kubeprobe.kube.reflector import Feed
 from kubeprobe.plan.found import LABEL_RESIDENT, wanted_kinds
 from kubeprobe.plan.owned import OwnedKind, read_owned
@@ -50,6 +61,8 @@ class Watcher:
             Feed(CONFIGS, KindSink(self.config, self.config_gone), held=views.configs.held),
             Feed(RUNS, KindSink(self.run, self.run_gone), held=views.runs.held),
             Feed(RESULTS, KindSink(self.result, self.result_gone), held=views.results.held),
+            Feed(CHANGES, KindSink(self.change, self.change_gone), held=views.changes.held),
+            Feed(GATES, KindSink(self.gate, self.gate_gone), held=views.gates.held),
             Feed(
                 PODS,
                 KindSink(self.resident_pod, self.resident_pod_gone),
@@ -134,6 +147,28 @@ class Watcher:
         """An answer that was deleted by hand is written anew."""
         self._views.results.drop(key, uid)
         self._add(Kind.RESULT, key)
+
+    def change(self, body: Object) -> None:
+        """A change is to be followed until it is over."""
+        change = Change.model_validate(body)
+        if self._views.changes.put(change):
+            self._add(Kind.CHANGE, ("", change.metadata.name))
+
+    def change_gone(self, key: Key, uid: str) -> None:
+        """Nothing is asked for it any more."""
+        self._views.changes.drop(key, uid)
+        self._add(Kind.CHANGE, key)
+
+    def gate(self, body: Object) -> None:
+        """A gate is to be opened or closed."""
+        gate = ChangeGate.model_validate(body)
+        if self._views.gates.put(gate):
+            self._add(Kind.GATE, ("", gate.metadata.name))
+
+    def gate_gone(self, key: Key, uid: str) -> None:
+        """It holds nothing any more."""
+        self._views.gates.drop(key, uid)
+        self._add(Kind.GATE, key)
 
     def pod(self, body: Object) -> None:
         """A run's pod came further."""
