@@ -31,8 +31,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import RSAAlgorithm
 from prometheus_client import CollectorRegistry
 
+from kubeprobe.intake.gates.handler import GateDeps
+from kubeprobe.intake.gates.port import Announcement, GateWord
 from kubeprobe.intake.port import Answer, Check, PodIdentity, SamplesAnswer
 from kubeprobe.intake.server import Intake, IntakeDeps, serve
+from kubeprobe.kube.port import ApiError
 from probe_sdk.samples import Samples
 from probe_sdk.wire import AUDIENCE, Report
 from tests.bench.intake_runs import waiting_runs
@@ -163,7 +166,8 @@ def _serve(core: int, jwk: dict[str, str], pipe: Connection) -> None:
 
 async def _serving(jwk: dict[str, str], pipe: Connection) -> None:
     stub = _Stub(jwk)
-    deps = IntakeDeps(stub, _NoSamples(), stub, stub, CollectorRegistry(), lambda: datetime.now(UTC))
+    gates = GateDeps(_NoGates())
+    deps = IntakeDeps(stub, _NoSamples(), stub, stub, CollectorRegistry(), lambda: datetime.now(UTC), gates)
     ended = asyncio.Event()
 
     def asked() -> None:
@@ -176,6 +180,31 @@ async def _serving(jwk: dict[str, str], pipe: Connection) -> None:
     async with serve(Intake(deps), HOST, 0) as port:
         pipe.send(port)
         await ended.wait()
+
+
+class _NoGates:
+    """Where there are no gates."""
+
+    def synced(self) -> bool:
+        return True
+
+    def words(self) -> tuple[GateWord, ...]:
+        return ()
+
+    def word(self, name: str) -> GateWord | None:
+        return None
+
+    async def turned(self, name: str) -> None:
+        await asyncio.Event().wait()
+
+    def rolls_back(self, name: str) -> bool:
+        return False
+
+    def takes_changes(self) -> bool:
+        return False
+
+    async def announce(self, name: str, said: Announcement) -> str:
+        raise ApiError(503, "", "there are no gates here")
 
 
 class _NoSamples:

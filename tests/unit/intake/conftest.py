@@ -13,7 +13,9 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 from tests.unit.intake.cluster import Clock, Health, Keys, Reports, SampleTaker, claims, sign
+from tests.unit.intake.desk import Gates, Reviews
 
+from kubeprobe.intake.gates.handler import GateDeps, GateLimits
 from kubeprobe.intake.posts import Limits
 from kubeprobe.intake.server import Intake, IntakeDeps, serve
 from probe_sdk.wire import REPORT_PATH
@@ -31,6 +33,9 @@ class Site:
     samples: SampleTaker = field(default_factory=SampleTaker)
     health: Health = field(default_factory=Health)
     keys: Keys = field(default_factory=Keys)
+    gates: Gates = field(default_factory=Gates)
+    reviews: Reviews | None = None
+    gate_limits: GateLimits = field(default_factory=GateLimits)
     clock: Clock = field(default_factory=Clock)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     port: int = 0
@@ -44,6 +49,7 @@ class Site:
             self.keys,
             self.registry,
             self.clock.now,
+            GateDeps(self.gates, self.reviews, limits=self.gate_limits),
             self.clock,
             self.limits,
             lambda: b"kubeprobe_more 1\n",

@@ -285,7 +285,7 @@ class TestLimits:
             site.reports.free.clear()
             taken = [asyncio.create_task(site.report()) for _ in range(2)]
             await until(lambda: len(site.reports.seen) == 2)
-            assert "this pod" in error_of(await site.report())
+            assert "of yours" in error_of(await site.report())
             taken.append(asyncio.create_task(site.report(token=sign(claims(OTHER_POD)))))
             await until(lambda: len(site.reports.seen) == 3)
             site.reports.free.set()

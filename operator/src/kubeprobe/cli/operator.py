@@ -44,6 +44,16 @@ def operator(
     writes_burst: Annotated[
         int, typer.Option(min=1, help="How many of its writes may come at once after a quiet while.")
     ] = WRITES_BURST,
+    gate_authentication: Annotated[
+        bool, typer.Option(help="Whether who asks gates has to show a token of the cluster, and a right to it.")
+    ] = False,
+    gate_tls_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="The port at which gates are asked by TLS, with --gate-tls-directory.")
+    ] = 8443,
+    gate_tls_directory: Annotated[
+        Path | None,
+        typer.Option(help="Where tls.crt and tls.key are: gates are then asked by TLS only, else in clear text."),
+    ] = None,
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Kubeconfig; else $KUBECONFIG, the pod's own, ~/.kube.")
     ] = None,
@@ -60,10 +70,17 @@ def operator(
     try:
         replica = _Replica(pod_name, pod_namespace, lease_namespace)
         writes = Limits(writes_per_second, writes_burst)
-        uvloop.run(_run(intake_url, intake_service, host, port, writes, kubeconfig, replica))
+        gates = _Gates(gate_authentication, gate_tls_port, gate_tls_directory)
+        uvloop.run(_run(intake_url, intake_service, host, port, writes, kubeconfig, replica, gates))
     except (ApiError, OSError) as error:
         typer.echo(f"kubeprobe operator: {error}", err=True)
         raise typer.Exit(1) from error
+
+
+class _Gates(NamedTuple):
+    authenticate: bool
+    tls_port: int
+    tls_directory: Path | None
 
 
 class _Replica(NamedTuple):
@@ -80,9 +97,12 @@ async def _run(
     writes: Limits,
     kubeconfig: Path | None,
     which: _Replica,
+    gates: _Gates,
 ) -> None:
     # Only here: the other commands are not to wait for what a server needs.
     from kubeprobe.control.operator import Operator, Replica, Settings
+    from kubeprobe.intake.server import Tls
+    from kubeprobe.intake.tls import Certificate
 
     identity = f"{which.pod_name or socket.gethostname()}_{secrets.token_hex(4)}"
     replica = Replica(
@@ -90,13 +110,23 @@ async def _run(
         lease_namespace=which.lease_namespace or which.pod_namespace or "default",
         pod=(which.pod_namespace, which.pod_name) if which.pod_name else None,
     )
+    directory = gates.tls_directory
+    tls = Tls(gates.tls_port, Certificate(directory / "tls.crt", directory / "tls.key")) if directory else None
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with await connect(kubeconfig, user=identity) as api:
         url = intake_url or await when_reachable(lambda: _service_url(api, intake_service), stop) or ""
-        settings = Settings(intake_url=url, replica=replica, host=host, port=port, writes=writes)
+        settings = Settings(
+            intake_url=url,
+            replica=replica,
+            host=host,
+            port=port,
+            writes=writes,
+            authenticate=gates.authenticate,
+            tls=tls,
+        )
         await Operator(api, settings).run(stop)
     logger.info("ended")
 

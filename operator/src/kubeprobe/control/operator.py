@@ -21,6 +21,7 @@ from kubeprobe.control.config import ConfigReconciler
 from kubeprobe.control.context import Context, Kind, Work
 from kubeprobe.control.discovery import Discovery
 from kubeprobe.control.events import Recorder
+from kubeprobe.control.gate_desk import ViewDesk
 from kubeprobe.control.health import OperatorHealth, Sync
 from kubeprobe.control.kubelet import LogReader
 from kubeprobe.control.lag import Gauges, LagMonitor
@@ -44,7 +45,9 @@ from kubeprobe.control.view import Key, Views
 from kubeprobe.control.watch import Watcher
 from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.control.writer import Writer
-from kubeprobe.intake.server import Intake, IntakeDeps, serve
+from kubeprobe.intake.gates.handler import GateDeps
+from kubeprobe.intake.gates.port import Announcement
+from kubeprobe.intake.server import Intake, IntakeDeps, Tls, serve
 from kubeprobe.kube.fence import Fence, NotLeadingError
 from kubeprobe.kube.patience import when_reachable
 from kubeprobe.kube.port import (
@@ -61,6 +64,7 @@ from kubeprobe.kube.port import (
     ObservedApi,
 )
 from kubeprobe.kube.reflector import Reflector
+from kubeprobe.kube.reviews import ClusterReviews
 from kubeprobe.kube.tokens import ClusterKeys
 from kubeprobe.plan.budget import Limits
 from kubeprobe.plan.pod import Site
@@ -97,6 +101,10 @@ class Settings:
     host: str = "0.0.0.0"  # noqa: S104 - probes come from the pod network
     port: int = 8080
     writes: Limits = field(default_factory=Limits)
+    authenticate: bool = False
+    """Whether who asks gates has to show a token of the cluster, and a right."""
+    tls: Tls | None = None
+    """Where gates are asked by TLS, and then only so; None for in clear text."""
 
 
 class PartEndedError(Exception):
@@ -265,10 +273,21 @@ class Operator:
             registry=self._context.metrics.registry,
             more_metrics=TargetPage(self._context.views, self._heard, utc_now).text,
             now=utc_now,
+            gates=self._gates(),
         )
-        async with serve(Intake(deps), self._settings.host, self._settings.port):
+        tls = self._settings.tls
+        renewing = [tls.certificate.run()] if tls is not None else []
+        async with serve(Intake(deps), self._settings.host, self._settings.port, tls), _running(*renewing):
             logger.info("reports are taken at %s", self._settings.intake_url)
             yield
+
+    def _gates(self) -> GateDeps:
+        desk = ViewDesk(self._context.views, self._sync.done.is_set, self._elector.leads, self._announce)
+        reviews = ClusterReviews(self._api) if self._settings.authenticate else None
+        return GateDeps(desk, reviews, secure_only=self._settings.tls is not None)
+
+    async def _announce(self, gate: str, said: Announcement) -> str:
+        raise ApiError(503, "", f"changes are not written yet: {gate} {said.name}")
 
     def _followed(self) -> tuple[Reflector, ...]:
         """All watches."""

@@ -45,6 +45,11 @@ class View(Generic[V]):
         self._group_of = group_of
         self._objects: dict[Key, V] = {}
         self._groups: dict[Key, set[Key]] = {}
+        self._listeners: list[Callable[[Key], object]] = []
+
+    def on_change(self, listener: Callable[[Key], object]) -> None:
+        """Tell somebody of each object from now on that is another than it was, or gone."""
+        self._listeners.append(listener)
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -78,6 +83,7 @@ class View(Generic[V]):
         group = self._group_of(new)
         if group is not None:
             self._groups.setdefault(group, set()).add(ident.key)
+        self._tell(ident.key)
         return True
 
     def drop(self, key: Key, uid: str) -> None:
@@ -86,6 +92,11 @@ class View(Generic[V]):
         if known is not None and self._ident(known).uid == uid:
             self._ungroup(key, known)
             del self._objects[key]
+            self._tell(key)
+
+    def _tell(self, key: Key) -> None:
+        for listener in self._listeners:
+            listener(key)
 
     def _ungroup(self, key: Key, known: V) -> None:
         group = self._group_of(known)

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode
 
+from kubeprobe.intake.gates import openapi as gates
 from kubeprobe.intake.port import Answer, SamplesAnswer, Told
 from kubeprobe.intake.refusal import RETRY_AFTER_SECONDS
 from probe_sdk.samples import MAX_SAMPLES_BYTES, SAMPLES_PATH, Samples
@@ -34,6 +36,8 @@ HEADERS = {
 def document(version: str) -> dict[str, Any]:
     """The OpenAPI 3.1 document of this version."""
     schemas = {**_schemas(Report), **_schemas(Samples), "Recorded": _text("recorded"), "Error": _text("error")}
+    for model in gates.MODELS:
+        schemas |= _schemas(model)
     token = {
         "type": "http",
         "scheme": "bearer",
@@ -46,15 +50,17 @@ def document(version: str) -> dict[str, Any]:
         "info": {
             "title": "kubeprobe intake",
             "version": version,
-            "description": "What a probe's pod says to the operator, and what the operator says of itself.",
+            "description": "What a probe's pod says to the operator, what gates say to release tools, and what the "
+            "operator says of itself.",
         },
         "servers": [{"url": "/"}],
         "paths": {
             REPORT_PATH: {"post": _report_operation()},
             SAMPLES_PATH: {"post": _samples_operation()},
+            **gates.paths(),
             **_plain_paths(),
         },
-        "components": {"schemas": schemas, "securitySchemes": {"podToken": token}},
+        "components": {"schemas": schemas, "securitySchemes": {"podToken": token, **gates.SCHEMES}},
     }
 
 
@@ -63,7 +69,8 @@ def _text(name: str) -> dict[str, Any]:
 
 
 def _schemas(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    mode: JsonSchemaMode = "serialization" if model in gates.ANSWERED else "validation"
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode=mode)
     return {**schema.pop("$defs", {}), model.__name__: schema}
 
 

@@ -35,7 +35,7 @@ class Places:
         """Let one of a pod in, or raise `RefusalError`."""
         inside = self._by_pod.get(pod_uid, 0)
         if inside >= self._at_once_per_pod:
-            raise refusal.later(f"this pod has too many {self._what} under way: wait for their answers")
+            raise refusal.later(f"too many {self._what} of yours are under way: wait for their answers")
         self._by_pod[pod_uid] = inside + 1
 
     def give_back_for(self, pod_uid: str) -> None:

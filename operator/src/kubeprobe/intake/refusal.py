@@ -85,6 +85,12 @@ def later(why: str, *, end: bool = False) -> RefusalError:
     return RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, why, {"Retry-After": str(RETRY_AFTER_SECONDS)}, end=end)
 
 
+def too_often(seconds: int) -> RefusalError:
+    """The sender asks more often than anybody needs to."""
+    text = f"too many calls: ask again in {seconds}s, and then less often"
+    return RefusalError(HTTPStatus.TOO_MANY_REQUESTS, text, {"Retry-After": str(seconds)})
+
+
 def malformed(what: str, error: ValidationError) -> RefusalError:
     """The body is not JSON, or not what is wanted; names the fields, and nothing of their contents that is long."""
     found = error.errors(include_url=False, include_input=False, include_context=False)

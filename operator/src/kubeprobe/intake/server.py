@@ -27,12 +27,15 @@ from pydantic_core import to_json
 
 from kubeprobe.intake import openapi
 from kubeprobe.intake.answer import JSON, TEXT, answer
+from kubeprobe.intake.gates.handler import PATH as GATES_PATH
+from kubeprobe.intake.gates.handler import GateDeps, GateHandler
 from kubeprobe.intake.identity import TokenVerifier
 from kubeprobe.intake.keys import KeyRing
 from kubeprobe.intake.metrics import PostMetrics
 from kubeprobe.intake.port import Answer, Check, Health, KeySource, Reports, SamplesAnswer, SampleTaker
 from kubeprobe.intake.posts import Limits, M, PostHandler, Ware
 from kubeprobe.intake.refusal import SEE, RefusalError
+from kubeprobe.intake.tls import Certificate
 from probe_sdk.samples import MAX_SAMPLES_BYTES, SAMPLES_PATH, Samples
 from probe_sdk.wire import MAX_BODY_BYTES, REPORT_PATH, Report
 
@@ -47,6 +50,7 @@ BACKLOG = 1024
 PAGE_REST = 10.0
 """The page of metrics is made again after so many times as long as it took."""
 
+BELOW_GATES = f"{GATES_PATH}/"
 GET = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 POST = frozenset({hdrs.METH_POST})
 
@@ -61,6 +65,7 @@ class IntakeDeps:
     keys: KeySource
     registry: CollectorRegistry
     now: Callable[[], datetime]
+    gates: GateDeps
     clock: Callable[[], float] = time.monotonic
     limits: Limits = field(default_factory=Limits)
     more_metrics: Callable[[], bytes] = bytes
@@ -87,6 +92,7 @@ class Intake:
             metrics = PostMetrics(deps.registry, ware.names, done)
             return PostHandler(ware, verifier, metrics, deps.limits, deps.now, deps.clock)
 
+        self._gates = GateHandler(deps.gates, deps.registry, deps.clock)
         self._page, self._page_until = b"", 0.0
         self._openapi = to_json(openapi.document(version("kubeprobe")))
         self._routes = {
@@ -100,7 +106,10 @@ class Intake:
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer one request."""
-        route = self._routes.get(request.path)
+        path = request.path
+        route = self._routes.get(path)
+        if route is None and (path == GATES_PATH or path.startswith(BELOW_GATES)):
+            return await self._gates.handle(request)
         if route is None:
             return RefusalError(HTTPStatus.NOT_FOUND, f"nothing is here: {SEE}").response()
         if request.method not in route.methods:
@@ -109,9 +118,14 @@ class Intake:
             return RefusalError(HTTPStatus.METHOD_NOT_ALLOWED, text, {hdrs.ALLOW: allowed}).response()
         return await route.handle(request)
 
+    def end_waits(self) -> None:
+        """Have everybody answered who waits for something."""
+        self._gates.end_waits()
+
     async def close(self) -> None:
         """End what is under way besides requests."""
         await self._keys.close()
+        await self._gates.close()
 
     async def _healthz(self, _: web.BaseRequest) -> web.Response:
         return _told(self._deps.health.live())
@@ -132,9 +146,23 @@ class Intake:
         return answer(self._openapi, JSON)
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Where and with what certificate the intake is served by TLS."""
+
+    port: int
+    certificate: Certificate
+
+
 @contextlib.asynccontextmanager
-async def serve(intake: Intake, host: str, port: int) -> AsyncIterator[int]:
+async def serve(intake: Intake, host: str, port: int, tls: Tls | None = None) -> AsyncIterator[int]:
     """Serve until the block ends, then let requests in flight finish; gives the port, for when 0 was asked for.
+
+    Args:
+        intake: what is served.
+        host: the address.
+        port: the port.
+        tls: another port, at which the same is served by TLS.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -153,8 +181,12 @@ async def serve(intake: Intake, host: str, port: int) -> AsyncIterator[int]:
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
-        yield int(runner.addresses[0][1])
+        bound = int(runner.addresses[0][1])
+        if tls is not None:
+            await web.TCPSite(runner, host, tls.port, ssl_context=tls.certificate.context, backlog=BACKLOG).start()
+        yield bound
     finally:
+        intake.end_waits()
         await runner.cleanup()
         await intake.close()
 

@@ -1,0 +1,24 @@
+"""Who waits for a gate to turn is told when its view changes, by the watch or by a write of this process."""
+
+from __future__ import annotations
+
+import asyncio
+
+from kubeprobe.control.view import Key
+
+
+class GateNews:
+    """Passes on that gates have changed."""
+
+    def __init__(self) -> None:
+        self._awaited: dict[str, asyncio.Event] = {}
+
+    def changed(self, key: Key) -> None:
+        """A gate is another now, or gone."""
+        event = self._awaited.pop(key[1], None)
+        if event is not None:
+            event.set()
+
+    async def next(self, name: str) -> None:
+        """Wait until a gate changes the next time."""
+        await self._awaited.setdefault(name, asyncio.Event()).wait()
