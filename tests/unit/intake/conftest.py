@@ -41,7 +41,7 @@ class Site:
     port: int = 0
     http: httpx.AsyncClient = field(init=False)
 
-    def deps(self) -> IntakeDeps:
+    def deps(self, gates: GateDeps | None = None) -> IntakeDeps:
         return IntakeDeps(
             self.reports,
             self.samples,
@@ -49,7 +49,7 @@ class Site:
             self.keys,
             self.registry,
             self.clock.now,
-            GateDeps(self.gates, self.reviews, limits=self.gate_limits),
+            gates or GateDeps(self.gates, self.reviews, limits=self.gate_limits),
             self.clock,
             self.limits,
             lambda: b"kubeprobe_more 1\n",

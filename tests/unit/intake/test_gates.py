@@ -193,7 +193,7 @@ class TestAnnouncing:
         site.gates.set()
         answer = await site.http.post("/v1/gates/prod/changes", json=FLAGGER)
         assert (answer.status_code, answer.json()) == (202, {"name": "prod", "change": {"id": "chg-1"}})
-        said = Announcement("shop", "podinfo", "85d557f47b", "", "New revision detected!")
+        said = Announcement(namespace="shop", name="podinfo", key="85d557f47b", message="New revision detected!")
         assert site.gates.said == [("prod", said)]
 
     async def test_so_is_nothing_at_all(self, site: Site) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from kubeprobe.api import ChangeGate
 from kubeprobe.control.gate_news import GateNews
-from kubeprobe.control.view import Views
+from kubeprobe.control.view import Key, Views
 from kubeprobe.intake.gates.port import Announcement, GateWord
 from kubeprobe.intake.gates.word import word_of
 from kubeprobe.plan.gate import rolls_back
@@ -35,9 +35,8 @@ class ViewDesk:
     ) -> None:
         self._views = views
         self._news = GateNews()
-        views.gates.on_change(self._news.changed)
-        views.gates.on_change(lambda key: self._words.pop(key[1], None))
         self._words: dict[str, GateWord] = {}
+        views.gates.follow(self._changed)
         self.synced = synced
         self.takes_changes = leads
         self._announce = announce
@@ -70,6 +69,10 @@ class ViewDesk:
             return False
         newest = newest_of(gate, self._views.changes)
         return newest is not None and rolls_back(gate.status, change_seen(gate, newest, ()))
+
+    def _changed(self, key: Key, before: ChangeGate | None, now: ChangeGate | None) -> None:
+        self._words.pop(key[1], None)
+        self._news.changed(key, before, now)
 
     def _read(self, gate: ChangeGate) -> GateWord:
         word = self._words[gate.metadata.name] = word_of(gate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from kubeprobe.api import ChangeGate
 from kubeprobe.control.view import Key
 
 
@@ -13,8 +14,8 @@ class GateNews:
     def __init__(self) -> None:
         self._awaited: dict[str, asyncio.Event] = {}
 
-    def changed(self, key: Key) -> None:
-        """A gate is another now, or gone."""
+    def changed(self, key: Key, before: ChangeGate | None, now: ChangeGate | None) -> None:
+        """A gate is another now, or gone; see `View.follow`."""
         event = self._awaited.pop(key[1], None)
         if event is not None:
             event.set()

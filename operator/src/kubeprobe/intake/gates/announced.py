@@ -38,6 +38,7 @@ class Announced(BaseModel):
     )
     by: str = Field("", description="Who changes it; where callers have to say who they are, that is taken instead.")
     message: str = Field("", description="What is changed, as a line for people; 256 bytes are kept.")
+    link: str = Field("", max_length=256, pattern=PRINTABLE, description="Address at which there is more about it.")
     metadata: FlaggerMetadata | None = Field(None, description="As Flagger sends it: eventMessage is the message.")
 
 
@@ -59,9 +60,10 @@ def read_announcement(body: bytes, caller: str) -> Announcement:
     return Announcement(
         namespace=said.namespace,
         name=said.name,
-        mark=said.checksum,
+        key=said.checksum,
         by=cut(_line(caller or said.by), BY_BYTES),
         message=cut(_line(message), MESSAGE_BYTES),
+        link=said.link,
     )
 
 

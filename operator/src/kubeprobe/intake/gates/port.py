@@ -30,15 +30,20 @@ class GateWord:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What somebody said that changes."""
+    """What somebody says that changes, such as a release tool or a CI job."""
 
-    namespace: str = ""
-    name: str = ""
-    """What changes; the gate itself where that was not said."""
-    mark: str = ""
-    """What tells this announcement from another about the same: said again, it is the same one."""
     by: str = ""
+    """Who announces it; empty where that is not known."""
+    namespace: str = ""
+    """Of what changes; empty where that is not said."""
+    name: str = ""
+    """Of what changes; empty where that is not said."""
+    key: str = ""
+    """What tells this announcement from the one before it; without one each is a change of its own."""
     message: str = ""
+    """What changes, as a sentence."""
+    link: str = ""
+    """Where there is more about it."""
 
 
 class GateDesk(Protocol):
