@@ -32,10 +32,11 @@ from jwt.algorithms import RSAAlgorithm
 from prometheus_client import CollectorRegistry
 
 from kubeprobe.intake.gates.handler import GateDeps
-from kubeprobe.intake.gates.port import Announcement, GateWord
+from kubeprobe.intake.gates.port import GateWord
 from kubeprobe.intake.port import Answer, Check, PodIdentity, SamplesAnswer
 from kubeprobe.intake.server import Intake, IntakeDeps, serve
 from kubeprobe.kube.port import ApiError
+from kubeprobe.plan.changed import Announcement
 from probe_sdk.samples import Samples
 from probe_sdk.wire import AUDIENCE, Report
 from tests.bench.intake_runs import waiting_runs

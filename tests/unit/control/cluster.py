@@ -6,6 +6,7 @@ import asyncio
 import copy
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from itertools import count
 
 from tests.unit.plan.builders import CREATED
@@ -23,6 +24,7 @@ class Cluster:
         self.told: Callable[[str, Object, bool], None] = lambda plural, body, gone: None
         self.writes: Counter[str] = Counter()
         self.refuse: dict[str, ApiError] = {}
+        self.now: Callable[[], datetime] = lambda: CREATED
         self.logs: dict[str, str] = {}
         """What the pods' containers wrote, by the pods' names."""
         self._versions = count(1)
@@ -69,7 +71,8 @@ class Cluster:
         key = (resource.plural, namespace or "", body["metadata"]["name"])
         if key in self.objects:
             raise ApiError(409, "AlreadyExists", f"{key} already exists")
-        meta = {"uid": f"uid-{key[2]}", "creationTimestamp": CREATED.isoformat(), "namespace": key[1], "generation": 1}
+        created = self.now().replace(microsecond=0).isoformat()
+        meta = {"uid": f"uid-{key[2]}", "creationTimestamp": created, "namespace": key[1], "generation": 1}
         return self._put(key, {**copy.deepcopy(body), "metadata": {**body["metadata"], **meta}})
 
     async def merge_patch(

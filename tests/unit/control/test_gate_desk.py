@@ -13,7 +13,7 @@ from tests.unit.plan.gates import gate
 from kubeprobe.api import Change
 from kubeprobe.control.gate_desk import ViewDesk
 from kubeprobe.control.view import Views
-from kubeprobe.intake.gates.port import Announcement
+from kubeprobe.plan.changed import Announcement
 
 
 @pytest.fixture
@@ -97,5 +97,5 @@ def test_a_rollback_is_ordered_for_the_newest_change_only(views: Views, desk: Vi
 
 
 async def test_announcements_are_handed_on(desk: ViewDesk) -> None:
-    assert await desk.announce("prod", Announcement(name="shop")) == "chg-prod-shop"
+    assert await desk.announce("prod", Announcement(by="ci", name="shop")) == "chg-prod-shop"
     assert (desk.synced(), desk.takes_changes()) == (True, False)

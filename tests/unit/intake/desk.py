@@ -7,9 +7,10 @@ from typing import Any
 
 from tests.unit.plan.gates import gate
 
-from kubeprobe.intake.gates.port import Announcement, GateWord
+from kubeprobe.intake.gates.port import GateWord
 from kubeprobe.intake.gates.word import word_of
 from kubeprobe.kube.reviews import Caller
+from kubeprobe.plan.changed import Announcement
 
 CLOSED: dict[str, Any] = {
     "phase": "Closed",

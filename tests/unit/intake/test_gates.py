@@ -11,12 +11,13 @@ import pytest
 from tests.unit.intake.conftest import HOST, Site, running, until
 from tests.unit.intake.desk import CLOSED, OPEN, VERIFYING, Reviews
 
+from kubeprobe.intake.gates import waits
 from kubeprobe.intake.gates.handler import GateLimits
-from kubeprobe.intake.gates.port import Announcement
 from kubeprobe.intake.gates.throttle import Rate
 from kubeprobe.intake.gates.word import GateBody
 from kubeprobe.kube.fence import NotLeadingError
 from kubeprobe.kube.port import ApiError
+from kubeprobe.plan.changed import Announcement
 
 FLAGGER = {
     "name": "podinfo",
@@ -175,6 +176,14 @@ class TestWaiting:
             site.gates.set(**OPEN)
             await asked
 
+    async def test_is_over_when_who_waits_has_gone(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(waits, "LOOK_SECONDS", 0.001)
+        site.gates.set(**VERIFYING)
+        async with site.connection() as connection:
+            connection.send(b"GET /v1/gates/prod?wait=5m HTTP/1.1\r\nHost: x\r\n\r\n")
+            await until(lambda: waiting(site) == 1)
+        await until(lambda: waiting(site) == 0)
+
     async def test_ends_with_the_server(self) -> None:
         async with httpx.AsyncClient(timeout=10) as client:
             async with running(Site()) as site:
@@ -193,13 +202,13 @@ class TestAnnouncing:
         site.gates.set()
         answer = await site.http.post("/v1/gates/prod/changes", json=FLAGGER)
         assert (answer.status_code, answer.json()) == (202, {"name": "prod", "change": {"id": "chg-1"}})
-        said = Announcement(namespace="shop", name="podinfo", key="85d557f47b", message="New revision detected!")
+        said = Announcement(by="", namespace="shop", name="podinfo", key="85d557f47b", message="New revision detected!")
         assert site.gates.said == [("prod", said)]
 
     async def test_so_is_nothing_at_all(self, site: Site) -> None:
         site.gates.set()
         assert (await site.http.post("/v1/gates/prod/changes")).status_code == 202
-        assert site.gates.said == [("prod", Announcement())]
+        assert site.gates.said == [("prod", Announcement(by=""))]
 
     async def test_texts_are_made_lines_that_fit(self, site: Site) -> None:
         site.gates.set()
@@ -402,6 +411,13 @@ class TestAccess:
         ]
         assert (told.count(401), told.count(429)) == (20, 30)
         assert len(reviews(guarded).asked) == 20
+
+    async def test_nor_do_they_keep_out_who_was_let_in(self, guarded: Site) -> None:
+        await guarded.http.get("/v1/gates/prod", headers=bearer("good"))
+        guarded.clock.seconds += 61
+        for number in range(50):
+            await guarded.http.get("/v1/gates/prod", headers=bearer(f"made-up-{number}"))
+        assert (await guarded.http.get("/v1/gates/prod", headers=bearer("good"))).status_code == 200
 
     async def test_a_revoked_right_is_gone_soon(self, guarded: Site) -> None:
         await guarded.http.get("/v1/gates/prod", headers=bearer("good"))

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from kubeprobe.api import Mode, ProbeConfig, ProbeResultStatus, ProbeRun
 from kubeprobe.control.again import look_again_after
+from kubeprobe.control.changes import Changes
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import CONFIGS, RUNS, ApiError, Object
 from kubeprobe.plan.budget import Priority
+from kubeprobe.plan.chain import changes_of
 from kubeprobe.plan.config import ConfigPlan, ConfigSeen, plan_config
 from kubeprobe.plan.due import Due
 from kubeprobe.plan.resident import AVAILABLE
@@ -21,12 +23,20 @@ class ConfigReconciler:
 
     Args:
         answer: what is known of a config's target now, which decides how soon the next run is due.
+        changes: what its triggers have it run for.
     """
 
-    def __init__(self, context: Context, tidier: Tidier, answer: Callable[[Key], ProbeResultStatus | None]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        tidier: Tidier,
+        answer: Callable[[Key], ProbeResultStatus | None],
+        changes: Changes,
+    ) -> None:
         self._ctx = context
         self._tidier = tidier
         self._answer = answer
+        self._changes = changes
 
     async def reconcile(self, key: Key) -> None:
         """Bring one config to what it should be now. Raises `ApiError` when a write failed."""
@@ -44,6 +54,7 @@ class ConfigReconciler:
             self._ctx.queue.add((Kind.RESIDENT, key))
         try:
             await self._start(config, plan.due)
+            await self._start_for_change(config)
         except ApiError as error:
             self._told_of_refusal(config, error)
             await self._tell(config, plan)
@@ -64,6 +75,8 @@ class ConfigReconciler:
             namespace_labels=views.namespace_labels(meta.namespace),
             runs=views.runs.group((meta.namespace, meta.name)),
             answer=self._answer((meta.namespace, meta.name)),
+            changes=self._changes.names((meta.namespace, meta.name)),
+            unheard=self._changes.unheard(config),
         )
 
     async def _tell(self, config: ProbeConfig, plan: ConfigPlan) -> None:
@@ -96,6 +109,19 @@ class ConfigReconciler:
             self._observe(run)
             for started in (run, *due.replaced):
                 self._ctx.queue.add((Kind.RUN, (namespace, started.metadata.name)))
+
+    async def _start_for_change(self, config: ProbeConfig) -> None:
+        """Begin the run that changes ask for; after the scheduled one, for a sweep is never beside another run."""
+        meta, asked = config.metadata, self._changes.runs(config)
+        self._ctx.wake(Kind.CONFIG, (meta.namespace, meta.name), asked.wake_at)
+        if asked.create is None:
+            return
+        async with self._ctx.queue.exclusive((Kind.RUN, (meta.namespace, asked.create["metadata"]["name"]))):
+            run = await self._created(meta.namespace, asked.create)
+        if run is not None:
+            self._ctx.queue.add((Kind.RUN, (meta.namespace, run.metadata.name)))
+            for change in changes_of(run):
+                self._ctx.queue.add((Kind.CHANGE, ("", change)))
 
     def _told_of_refusal(self, config: ProbeConfig, error: ApiError) -> None:
         """What the API server has against a config's runs, such as a quota or a webhook, is its user's to mend."""

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from kubeprobe.api import ChangeGate
 from kubeprobe.control.gate_news import GateNews
 from kubeprobe.control.view import Key, Views
-from kubeprobe.intake.gates.port import Announcement, GateWord
+from kubeprobe.intake.gates.port import GateWord
 from kubeprobe.intake.gates.word import word_of
+from kubeprobe.plan.changed import Announcement
 from kubeprobe.plan.gate import rolls_back
 from kubeprobe.plan.gate_change import change_seen, newest_of
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 
 from kubeprobe.intake import refusal
-from kubeprobe.intake.gates.memo import Memo
+from kubeprobe.intake.gates.memo import Memo, V
 from kubeprobe.intake.gates.port import Reviews
 from kubeprobe.intake.gates.throttle import Rate, Throttle
 from kubeprobe.intake.refusal import RefusalError
@@ -64,6 +64,8 @@ class Access:
             caller = await self._caller(key, token, client)
             allowed = await self._allowed(key, caller, client, verb, gate)
         except ApiError as error:
+            if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+                raise refusal.too_often(1) from error
             raise refusal.later("who may ask cannot be found out now, the API server does not tell") from error
         if not allowed:
             named = f"changegate {gate}" if gate else "changegates"
@@ -76,20 +78,21 @@ class Access:
         await self._rights.close()
 
     async def _caller(self, key: bytes, token: str, client: str) -> Caller:
-        self._count(self._callers.fresh(key), client)
-        caller = await self._callers.get(key, lambda: self._reviews.who(token))
+        caller = await self._callers.get(key, lambda: self._asked(client, self._reviews.who(token)))
         if caller is None:
             raise _unauthorized(f"the token is not known to the cluster: {HOW}")
         return caller
 
     async def _allowed(self, key: bytes, caller: Caller, client: str, verb: str, gate: str) -> bool:
         right = (key, verb, gate)
-        self._count(self._rights.fresh(right), client)
-        return await self._rights.get(right, lambda: self._reviews.may(caller, verb, gate))
+        return await self._rights.get(right, lambda: self._asked(client, self._reviews.may(caller, verb, gate)))
 
-    def _count(self, known: bool, client: str) -> None:
-        if not known and self._asks.admit(client) is None:
-            raise refusal.too_often(1)
+    async def _asked(self, client: str, answer: Coroutine[None, None, V]) -> V:
+        """The cluster's answer, unless it is asked too much; who was known before is known by that."""
+        if self._asks.admit(client) is None:
+            answer.close()
+            raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, "", "the cluster is asked too often who callers are")
+        return await answer
 
 
 def _token(authorization: str) -> str:

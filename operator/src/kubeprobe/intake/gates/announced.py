@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kubeprobe.intake import refusal
-from kubeprobe.intake.gates.port import Announcement
+from kubeprobe.plan.changed import Announcement
 from probe_sdk.wire import cut
 
 WHAT = "an announcement"

@@ -42,11 +42,6 @@ class Memo(Generic[K, V]):
         self._kept: OrderedDict[K, _Kept[V]] = OrderedDict()
         self._asking: dict[K, asyncio.Task[V]] = {}
 
-    def fresh(self, key: K) -> bool:
-        """Whether the answer is there, so that `get` asks nobody."""
-        kept = self._kept.get(key)
-        return key in self._asking or (kept is not None and self._clock() < kept.fresh_until)
-
     async def get(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
         """The answer.
 

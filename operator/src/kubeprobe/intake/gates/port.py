@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kubeprobe.kube.reviews import Caller
+from kubeprobe.plan.changed import Announcement
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +27,6 @@ class GateWord:
     def tells_of(self, change_id: str) -> bool:
         """Whether the verdict is about this change or a newer one: names of Changes are in order."""
         return self.change_id >= change_id
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """What somebody says that changes, such as a release tool or a CI job."""
-
-    by: str = ""
-    """Who announces it; empty where that is not known."""
-    namespace: str = ""
-    """Of what changes; empty where that is not said."""
-    name: str = ""
-    """Of what changes; empty where that is not said."""
-    key: str = ""
-    """What tells this announcement from the one before it; without one each is a change of its own."""
-    message: str = ""
-    """What changes, as a sentence."""
-    link: str = ""
-    """Where there is more about it."""
 
 
 class GateDesk(Protocol):
