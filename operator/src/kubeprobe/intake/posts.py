@@ -7,7 +7,6 @@ Nothing of a token or of a body is logged.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
@@ -22,6 +21,7 @@ from pydantic_core import to_json
 
 from kubeprobe.intake import refusal
 from kubeprobe.intake.answer import JSON, answer
+from kubeprobe.intake.body import read_body
 from kubeprobe.intake.identity import TokenVerifier, UnknownTokenError
 from kubeprobe.intake.keys import KeysUnavailableError
 from kubeprobe.intake.metrics import PostMetrics
@@ -113,13 +113,15 @@ class PostHandler(Generic[M]):
 
     async def _take(self, request: web.BaseRequest, received_at: datetime) -> Told:
         if (request.content_length or 0) > self._ware.max_bytes:
-            raise self._too_large()
+            raise refusal.too_large(self._ware.name, self._ware.max_bytes)
         who = await self._identify(request)
         if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
             raise refusal.compressed()
         self._places.take_for(who.pod_uid)
         try:
-            posted = self._parsed(await self._body(request))
+            ware = self._ware
+            body = await read_body(request, ware.name, ware.max_bytes, self._limits.body_seconds)
+            posted = self._parsed(body)
             became = await self._accept(who, posted, received_at)
         finally:
             self._places.give_back_for(who.pod_uid)
@@ -138,23 +140,6 @@ class PostHandler(Generic[M]):
         except KeysUnavailableError as error:
             raise refusal.later("the cluster's token keys cannot be read now: send it again") from error
 
-    async def _body(self, request: web.BaseRequest) -> bytes:
-        # A sender that asks before it sends the body hears only now that it may, when its token is known to be good.
-        if hdrs.EXPECT in request.headers:
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0
-        try:
-            if request.content.is_eof():  # came with the head
-                return await request.read()
-            async with asyncio.timeout(self._limits.body_seconds):
-                return await request.read()
-        except web.HTTPRequestEntityTooLarge as error:
-            raise self._too_large() from error
-        except TimeoutError as error:
-            raise refusal.too_slow(self._limits.body_seconds) from error
-        except (web.RequestPayloadError, ConnectionError) as error:
-            raise refusal.broken_off() from error
-
     async def _accept(self, who: PodIdentity, posted: M, received_at: datetime) -> Told:
         try:
             return await self._ware.accept(who, posted, received_at)
@@ -170,6 +155,3 @@ class PostHandler(Generic[M]):
             return self._ware.model.model_validate_json(body)
         except ValidationError as error:
             raise refusal.malformed(self._ware.name, error) from error
-
-    def _too_large(self) -> RefusalError:
-        return refusal.too_large(self._ware.name, self._ware.max_bytes)

@@ -1,0 +1,38 @@
+"""The body of a request: read within a time, and for no longer than it may be."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import hdrs, web
+
+from kubeprobe.intake import refusal
+
+
+async def read_body(request: web.BaseRequest, what: str, max_bytes: int, seconds: float) -> bytes:
+    """The body.
+
+    Args:
+        request: the request, which itself ends at the bound.
+        what: what is in it, with its article.
+        max_bytes: the bound.
+        seconds: how long it may take.
+
+    Raises:
+        RefusalError: it is too long, or did not arrive whole and in time.
+    """
+    # A sender that asks before it sends the body hears only now that it may, when its token is known to be good.
+    if hdrs.EXPECT in request.headers:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+    try:
+        if request.content.is_eof():  # came with the head
+            return await request.read()
+        async with asyncio.timeout(seconds):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise refusal.too_large(what, max_bytes) from error
+    except TimeoutError as error:
+        raise refusal.too_slow(seconds) from error
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise refusal.broken_off() from error
