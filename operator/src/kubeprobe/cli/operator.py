@@ -44,6 +44,14 @@ def operator(
     writes_burst: Annotated[
         int, typer.Option(min=1, help="How many of its writes may come at once after a quiet while.")
     ] = WRITES_BURST,
+    webhook_service: Annotated[
+        str,
+        typer.Option(
+            help="NAMESPACE/NAME of the Service by which API servers ask the validating webhook; its Secret and its "
+            "configuration have the same name. None is served if it is left out."
+        ),
+    ] = "",
+    webhook_port: Annotated[int, typer.Option(min=1, max=65535, help="The port that the webhook is served at.")] = 9443,
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Kubeconfig; else $KUBECONFIG, the pod's own, ~/.kube.")
     ] = None,
@@ -52,6 +60,8 @@ def operator(
     """Run the operator until it is told to end (SIGTERM or Ctrl-C)."""
     if bool(intake_url) == bool(intake_service):
         raise typer.BadParameter("set exactly one of --intake-url and --intake-service")
+    if webhook_service and not all(webhook_service.partition("/")):
+        raise typer.BadParameter(f"--webhook-service={webhook_service}: give it as NAMESPACE/NAME")
     if pod_name and not pod_namespace:
         raise typer.BadParameter("--pod-name needs --pod-namespace: set POD_NAMESPACE by the downward API as well")
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
@@ -60,10 +70,16 @@ def operator(
     try:
         replica = _Replica(pod_name, pod_namespace, lease_namespace)
         writes = Limits(writes_per_second, writes_burst)
-        uvloop.run(_run(intake_url, intake_service, host, port, writes, kubeconfig, replica))
+        webhook = _Webhook(webhook_service, webhook_port)
+        uvloop.run(_run(intake_url, intake_service, host, port, writes, kubeconfig, replica, webhook))
     except (ApiError, OSError) as error:
         typer.echo(f"kubeprobe operator: {error}", err=True)
         raise typer.Exit(1) from error
+
+
+class _Webhook(NamedTuple):
+    service: str
+    port: int
 
 
 class _Replica(NamedTuple):
@@ -80,9 +96,12 @@ async def _run(
     writes: Limits,
     kubeconfig: Path | None,
     which: _Replica,
+    hook: _Webhook,
 ) -> None:
     # Only here: the other commands are not to wait for what a server needs.
     from kubeprobe.control.operator import Operator, Replica, Settings
+    from kubeprobe.control.webhook import WebhookSettings
+    from kubeprobe.control.webhook_cert import WebhookName
 
     identity = f"{which.pod_name or socket.gethostname()}_{secrets.token_hex(4)}"
     replica = Replica(
@@ -90,13 +109,15 @@ async def _run(
         lease_namespace=which.lease_namespace or which.pod_namespace or "default",
         pod=(which.pod_namespace, which.pod_name) if which.pod_name else None,
     )
+    namespace, _, name = hook.service.partition("/")
+    webhook = WebhookSettings(WebhookName(namespace, name), host, hook.port) if hook.service else None
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with await connect(kubeconfig, user=identity) as api:
         url = intake_url or await when_reachable(lambda: _service_url(api, intake_service), stop) or ""
-        settings = Settings(intake_url=url, replica=replica, host=host, port=port, writes=writes)
+        settings = Settings(intake_url=url, replica=replica, host=host, port=port, writes=writes, webhook=webhook)
         await Operator(api, settings).run(stop)
     logger.info("ended")
 
