@@ -24,11 +24,10 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
 @dataclass
-class Policed:
-    """An API server whose policies hold what closed gates say; speaks as a developer unless told otherwise."""
+class Admission:
+    """An API server with gates; speaks as a developer unless told otherwise."""
 
     server: Server
-    barriers: int = 0
     gates: list[str] = field(default_factory=list)
 
     def gate(self, body: Body) -> None:
@@ -44,25 +43,25 @@ class Policed:
         answer = self.server.patch("ChangeGate", name, {"status": status}, "/status")
         assert answer.status_code == 200, answer.text
 
-    def seen(self) -> None:
-        """Wait until the policies see the gates as they are: what they are told of one, they have been told of all."""
-        self.barriers += 1
-        message = f"barrier {self.barriers}"
-        self.status(BARRIER, {"phase": "Closed", "closureID": CLOSURE, "message": message})
-        probe = workload(namespace=BARRIER)
-        until(message, lambda: message in self.attempt(Case("barrier", probe)).text)
-
-    def attempt(self, case: Case, *, user: str = "developer", dry_run: bool = True) -> httpx.Response:
-        """Create or replace the case's workload."""
+    def attempt(self, case: Case, *, user: str = "developer") -> httpx.Response:
+        """Create or replace the case's workload, as a dry run."""
         body, path = case.after, objects(case.after)
         headers = [
             ("Impersonate-User", user),
             *(("Impersonate-Group", group) for group in ("developers", *case.groups)),
         ]
-        params = {"dryRun": "All"} if dry_run else {}
+        params = {"dryRun": "All"}
         if case.before is None:
             return self.server.http.post(path, json=body, headers=headers, params=params)
         return self.server.http.put(f"{path}/cart", json=body, headers=headers, params=params)
+
+    def prepare(self, case: Case) -> None:
+        """What is there before the attempt: the workload as it was, and the gates."""
+        if case.before is not None:
+            made = self.server.http.post(objects(case.before), json=case.before)
+            assert made.status_code == 201, made.text
+        for one in case.gates:
+            self.gate(one)
 
     def clear(self) -> None:
         """Take the gates away, and the workloads."""
@@ -72,6 +71,32 @@ class Policed:
         for namespace in NAMESPACES:
             for kind in ("Deployment", "StatefulSet", "DaemonSet"):
                 self.server.http.delete(objects(workload(kind=kind, namespace=namespace)) + "/cart")
+
+
+@dataclass
+class Policed(Admission):
+    """The same with the chart's policies."""
+
+    barriers: int = 0
+
+    def seen(self) -> None:
+        """Wait until the policies see the gates as they are: what they are told of one, they have been told of all."""
+        self.barriers += 1
+        message = f"barrier {self.barriers}."
+        self.status(BARRIER, {"phase": "Closed", "closureID": CLOSURE, "message": message})
+        probe = workload(namespace=BARRIER)
+        until(message, lambda: message in self.attempt(Case("barrier", probe)).text)
+
+
+def holds(case: Case, answer: httpx.Response) -> None:
+    """Whether an attempt came to what the table says."""
+    assert answer.status_code == (403 if case.denied else 201 if case.before is None else 200), answer.text
+    if case.denied:
+        assert case.denied in answer.json()["message"]
+        assert answer.json()["reason"] == "Forbidden"
+    warnings = " ".join(answer.headers.get_list("Warning"))
+    assert ("ChangeGate" in warnings) is bool(case.warned)
+    assert case.warned in warnings
 
 
 def objects(body: Body) -> str:
@@ -88,12 +113,9 @@ def until(what: str, condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(scope="session")
-def installed(server: Server, crds: dict[str, Any]) -> Iterator[Policed]:
-    """The chart's policies, the namespaces and the users of the cases."""
+def people(server: Server, crds: dict[str, Any]) -> Server:
+    """The namespaces and the users of the cases."""
     assert crds
-    policies = [one for one in render() if one["kind"].startswith("ValidatingAdmissionPolicy")]
-    for one in policies:
-        _create(server, f"{ADMISSION}/{_plural(one['kind'])}", one)
     for name, labels in {**NAMESPACES, BARRIER: {}}.items():
         made = server.http.post("/api/v1/namespaces", json={"metadata": {"name": name, "labels": labels}})
         assert made.status_code in (201, 409), made.text
@@ -101,15 +123,24 @@ def installed(server: Server, crds: dict[str, Any]) -> Iterator[Policed]:
     _grant(server, "developers", everything)
     override = {"apiGroups": ["kubeprobe.io"], "resources": ["changegates"], "verbs": ["override"]}
     _grant(server, ON_CALL, {**override, "resourceNames": ["production"]})
-    policed = Policed(server)
-    barrier = gate(BARRIER, scope={"namespaces": [BARRIER]}, status={"message": "barrier"})
-    policed.gate(barrier)
+    return server
+
+
+@pytest.fixture(scope="module")
+def installed(people: Server) -> Iterator[Policed]:
+    """The chart's policies."""
+    policies = [one for one in render() if one["kind"].startswith("ValidatingAdmissionPolicy")]
+    for one in policies:
+        create(people, f"{ADMISSION}/{_plural(one['kind'])}", one)
+    policed = Policed(people)
+    policed.gate(gate(BARRIER, scope={"namespaces": [BARRIER]}, status={"message": "barrier"}))
     policed.gates.clear()
     policed.seen()
     yield policed
     for one in policies:
-        server.http.delete(f"{ADMISSION}/{_plural(one['kind'])}/{one['metadata']['name']}")
-    server.http.delete(f"{server.path('ChangeGate')}/{BARRIER}")
+        people.http.delete(f"{ADMISSION}/{_plural(one['kind'])}/{one['metadata']['name']}")
+    until("the policies are gone", lambda: policed.attempt(Case("barrier", workload(namespace=BARRIER))).is_success)
+    people.http.delete(f"{people.path('ChangeGate')}/{BARRIER}")
 
 
 @pytest.fixture
@@ -127,14 +158,13 @@ def _plural(kind: str) -> str:
 
 
 def _grant(server: Server, group: str, rule: Body) -> None:
-    _create(server, f"{RBAC}/clusterroles", {"metadata": {"name": group}, "rules": [rule]})
+    create(server, f"{RBAC}/clusterroles", {"metadata": {"name": group}, "rules": [rule]})
     subject = {"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": group}
     role = {"kind": "ClusterRole", "apiGroup": "rbac.authorization.k8s.io", "name": group}
-    _create(
-        server, f"{RBAC}/clusterrolebindings", {"metadata": {"name": group}, "roleRef": role, "subjects": [subject]}
-    )
+    create(server, f"{RBAC}/clusterrolebindings", {"metadata": {"name": group}, "roleRef": role, "subjects": [subject]})
 
 
-def _create(server: Server, path: str, body: Body) -> None:
+def create(server: Server, path: str, body: Body) -> None:
+    """Create any object."""
     answer = server.http.post(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
     assert answer.status_code == 201, answer.text

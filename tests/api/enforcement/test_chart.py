@@ -34,3 +34,32 @@ def test_a_cluster_that_has_no_policies_is_told_the_way_out() -> None:
 def test_every_namespace_is_all_but_the_one_that_it_is_in() -> None:
     policy = next(one for one in render(namespace="elsewhere") if one["kind"] == "ValidatingAdmissionPolicy")
     assert "'elsewhere'" in policy["spec"]["matchConditions"][0]["expression"]
+
+
+def test_the_webhook_is_there_when_it_is_asked_for() -> None:
+    on = ("--set", "gates.webhook.enabled=true", "--set", "gates.webhook.port=9000")
+    assert ("ValidatingWebhookConfiguration", "kubeprobe-webhook") in admission(*on)
+    objects = {(one["kind"], one["metadata"]["name"]): one for one in render(*on)}
+    pod = objects["Deployment", "kubeprobe"]["spec"]["template"]["spec"]["containers"][0]
+    assert {"--webhook-service=kubeprobe-system/kubeprobe-webhook", "--webhook-port=9000"} <= set(pod["args"])
+    assert {"name": "webhook", "containerPort": 9000} in pod["ports"]
+    selector = objects["Service", "kubeprobe-webhook"]["spec"]["selector"]
+    assert "kubeprobe.io/leader" not in selector, "every replica answers"
+    (hook,) = objects["ValidatingWebhookConfiguration", "kubeprobe-webhook"]["webhooks"]
+    assert (hook["failurePolicy"], hook["timeoutSeconds"], hook["sideEffects"]) == ("Ignore", 3, "None")
+
+
+def test_nothing_of_the_webhook_is_there_or_granted_otherwise() -> None:
+    chart = render()
+    assert not [one for one in chart if "kubeprobe-webhook" in str(one)]
+    assert not [one for one in chart if "subjectaccessreviews" in str(one)]
+
+
+def test_who_may_override_gates_is_the_platform_teams_to_say() -> None:
+    roles = {one["metadata"]["name"]: one for one in render() if one["kind"] == "ClusterRole"}
+    overriding = {name for name, role in roles.items() if any("override" in rule["verbs"] for rule in role["rules"])}
+    assert overriding == {"kubeprobe-gate-admin", "kubeprobe-gate-override"}
+    assert "rbac.authorization.k8s.io/aggregate-to-edit" not in roles["kubeprobe-gate-admin"]["metadata"]["labels"]
+    assert not [label for label in roles["kubeprobe-gate-override"]["metadata"]["labels"] if "aggregate" in label]
+    (rule,) = roles["kubeprobe-view"]["rules"]
+    assert {"changegates", "changes"} <= set(rule["resources"])

@@ -4,35 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.api.conftest import Server
 from tests.api.enforcement.cases import BEFORE, CASES, CLOSURE, HELD, WHY, Case, gate, workload
-from tests.api.enforcement.conftest import MERGE, Policed, objects, until
+from tests.api.enforcement.conftest import MERGE, Policed, holds, objects, until
 
 SCALE = {"spec": {"replicas": 7}}
 
 
-def warnings(answer: httpx.Response) -> str:
-    return " ".join(answer.headers.get_list("Warning"))
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_what_is_held_and_what_passes(policed: Policed, case: Case) -> None:
-    if case.before is not None:
-        made = policed.server.http.post(objects(case.before), json=case.before)
-        assert made.status_code == 201, made.text
-    for one in case.gates:
-        policed.gate(one)
+    policed.prepare(case)
     policed.seen()
-    answer = policed.attempt(case)
-    assert answer.status_code == (403 if case.denied else 201 if case.before is None else 200), answer.text
-    if case.denied:
-        assert case.denied in answer.json()["message"]
-        assert answer.json()["reason"] == "Forbidden"
-    assert ("ChangeGate" in warnings(answer)) is bool(case.warned)
-    assert case.warned in warnings(answer)
+    holds(case, policed.attempt(case))
 
 
 def test_a_closed_gate_leaves_alone_all_that_heals_itself(policed: Policed) -> None:
