@@ -124,6 +124,8 @@ CASES = (
     Case("another kind", workload(), gates=(gate(scope={"kinds": ["DaemonSet", "StatefulSet"]}),)),
     Case("a resident prober", workload(labels={"kubeprobe.io/resident": "main"}), BEFORE),
     Case("an exempt workload", workload(labels=EXEMPT), BEFORE),
+    Case("a workload that is not quite exempt", workload(labels={"kubeprobe.io/gate-exempt": "false"}), BEFORE,
+         denied=HELD),
     Case("an exempt namespace", workload(namespace="free")),
     Case("a namespace that is not quite exempt", workload(namespace="unfree"), denied=HELD),
     # Labels.
