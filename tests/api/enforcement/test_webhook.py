@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import ssl
 import threading
 from collections.abc import Iterator
@@ -61,7 +62,8 @@ class Served:
 
     def end(self) -> None:
         if self.loop is not None and self.stop is not None:
-            self.loop.call_soon_threadsafe(self.stop.set)
+            with contextlib.suppress(RuntimeError):  # it has ended already
+                self.loop.call_soon_threadsafe(self.stop.set)
 
     async def _serve(self) -> None:
         self.loop, self.stop = asyncio.get_running_loop(), asyncio.Event()

@@ -146,6 +146,7 @@ async def test_nothing_is_decided_before_all_gates_are_seen(site: Site) -> None:
         ({"apiVersion": "admission.k8s.io/v1beta1", "kind": "AdmissionReview", "request": {}}, 400),
         (review(workload(), name=None), 400),
         (review({**workload(), "kind": "ReplicaSet"}), 400),
+        (review({**workload(), "spec": {"template": {"spec": {"containers": ["app"]}}}}), 503),
     ],
 )
 async def test_what_is_no_review_is_refused(site: Site, body: Any, status: int) -> None:

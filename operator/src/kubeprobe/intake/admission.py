@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
+from kubeprobe.api import WorkloadKind
 from kubeprobe.intake import refusal
 from kubeprobe.intake.answer import JSON, answer
 from kubeprobe.intake.body import read_body
@@ -157,25 +158,18 @@ class AdmissionHandler:
     async def _ruling(self, asked: _Asked) -> Ruling:
         if not self._judge.ready():
             raise refusal.later("the gates have not all been seen yet")
-        try:
-            attempt = read_attempt(asked.kind.kind, (asked.namespace, asked.name), asked.object, asked.old_object)
-        except ValueError as error:
-            text = f"{asked.kind.kind} is no kind that gates are about: correct the webhook's rules"
-            raise RefusalError(HTTPStatus.BAD_REQUEST, text) from error
+        kind, key = asked.kind.kind, (asked.namespace, asked.name)
+        if kind not in set(WorkloadKind):
+            text = f"{kind} is no kind that gates are about: correct the webhook's rules"
+            raise RefusalError(HTTPStatus.BAD_REQUEST, text)
         try:
             async with asyncio.timeout(RULING_SECONDS):
+                attempt = read_attempt(kind, key, asked.object, asked.old_object)
                 return await self._judge.judge(attempt, asked.user_info)
         except Exception as error:
             # Nothing of the object is told, and the error's text may quote it.
             where = "".join(traceback.format_tb(error.__traceback__))
-            logger.error(
-                "the review of %s %s/%s: %s\n%s",
-                asked.kind.kind,
-                asked.namespace,
-                asked.name,
-                type(error).__name__,
-                where,
-            )
+            logger.error("the review of %s %s/%s: %s\n%s", kind, *key, type(error).__name__, where)
             raise refusal.later("the change could not be judged") from error
 
 

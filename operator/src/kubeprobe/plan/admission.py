@@ -104,9 +104,9 @@ def rule(attempt: Attempt, gates: Iterable[ChangeGate], place: Place, may_overri
     held = _held(attempt, gates, place)
     back = [gate for gate in held if _goes_back(attempt, gate)]
     broken = [gate for gate in held if _shows_key(attempt, gate)]
-    against = [
-        gate for gate in held if gate not in back and not (gate in broken and gate.metadata.name in may_override)
-    ]
+    through = {gate.metadata.name for gate in back}
+    through.update(gate.metadata.name for gate in broken if gate.metadata.name in may_override)
+    against = [gate for gate in held if gate.metadata.name not in through]
     told = {"held-by": held, "last-good": back, "break-glass": broken}
     return Ruling(
         denied=next((_words(attempt, one) for one in against if one.spec.enforcement is Enforcement.ENFORCE), ""),
