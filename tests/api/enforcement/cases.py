@@ -95,6 +95,7 @@ class Case:
     """In the denial; empty when it passes."""
     warned: str = ""
     """In the warning; empty when there is none."""
+    dry_run: bool = True
 
 
 CASES = (
@@ -189,4 +190,9 @@ CASES = (
     Case("a proof of a gate that warns", workload(labels=PROOF, namespace=OWN_NAMESPACE),
          gates=(gate(enforcement="Warn"),)),
     Case("a proof of another gate", workload(labels={"kubeprobe.io/gate-proof": "pay"}, namespace=OWN_NAMESPACE)),
+    Case("a proof in the scope of another closed gate", workload(labels=PROOF, namespace=OWN_NAMESPACE),
+         gates=(gate("a", scope={"namespaces": [OWN_NAMESPACE]}), gate()), denied=PROVEN),
+    Case("a proof of nothing", workload(labels={"kubeprobe.io/gate-proof": "none"})),
+    Case("a label that is to look like a proof", workload(labels={"kubeprobe.io/gate-proof": "none"}), denied=HELD,
+         dry_run=False),
 )  # fmt: skip

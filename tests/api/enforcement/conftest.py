@@ -44,13 +44,13 @@ class Admission:
         assert answer.status_code == 200, answer.text
 
     def attempt(self, case: Case, *, user: str = "developer") -> httpx.Response:
-        """Create or replace the case's workload, as a dry run."""
+        """Create or replace the case's workload."""
         body, path = case.after, objects(case.after)
         headers = [
             ("Impersonate-User", user),
             *(("Impersonate-Group", group) for group in ("developers", *case.groups)),
         ]
-        params = {"dryRun": "All"}
+        params = {"dryRun": "All"} if case.dry_run else {}
         if case.before is None:
             return self.server.http.post(path, json=body, headers=headers, params=params)
         return self.server.http.put(f"{path}/cart", json=body, headers=headers, params=params)

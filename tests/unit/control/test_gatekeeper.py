@@ -48,7 +48,9 @@ def keeper(gates: tuple[Any, ...], reviews: Any) -> Gatekeeper:
 
 async def judged(case: Case, reviews: Any = None) -> Ruling:
     meta = case.after["metadata"]
-    attempt = read_attempt(case.after["kind"], (meta["namespace"], meta["name"]), case.after, case.before)
+    attempt = read_attempt(
+        case.after["kind"], (meta["namespace"], meta["name"]), case.after, case.before, dry_run=case.dry_run
+    )
     who = Requester(username="ada", uid="7", groups=case.groups, extra={"scopes": ("all",)})
     return await keeper(case.gates, reviews or Reviews()).judge(attempt, who)
 

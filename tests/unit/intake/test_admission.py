@@ -111,7 +111,11 @@ async def test_what_may_be_is_told_by_its_uid(site: Site) -> None:
     response = {"uid": "705ab4f5", "allowed": True}
     assert answer.json() == {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
     attempt, who = site.judge.seen[0]
-    assert (attempt.workload.key, attempt.new_template) == (("shop", "Deployment", "cart"), True)
+    assert (attempt.workload.key, attempt.new_template, attempt.dry_run) == (
+        ("shop", "Deployment", "cart"),
+        True,
+        False,
+    )
     assert who == Requester(username="ada", uid="7", groups=("dev", "ops"), extra={"scopes": ("all",)})
     assert site.count("allowed") == 1
 
@@ -129,6 +133,11 @@ async def test_a_denial_has_its_reason_and_a_warning_its_words(site: Site) -> No
     site.judge.ruling = Ruling(warnings=("closed",))
     assert (await site.ask(review(workload()))).json()["response"]["allowed"] is True
     assert (site.count("denied"), site.count("warned")) == (1, 1)
+
+
+async def test_a_dry_run_is_told_as_one(site: Site) -> None:
+    await site.ask(review(workload(), dryRun=True))
+    assert site.judge.seen[0][0].dry_run
 
 
 async def test_nothing_is_decided_before_all_gates_are_seen(site: Site) -> None:

@@ -23,7 +23,9 @@ from kubeprobe.plan.admission import Attempt, Place, Ruling, keys_shown, read_at
 
 def attempt_of(case: Case) -> Attempt:
     meta = case.after["metadata"]
-    return read_attempt(case.after["kind"], (meta["namespace"], meta["name"]), case.after, case.before)
+    return read_attempt(
+        case.after["kind"], (meta["namespace"], meta["name"]), case.after, case.before, dry_run=case.dry_run
+    )
 
 
 def ruling(case: Case) -> Ruling:
@@ -72,9 +74,9 @@ def test_only_of_the_gates_whose_glass_would_be_broken_the_cluster_is_asked() ->
         for one in (gate("a"), gate("b", status={"closureID": "cls-2"}), gate("c", status=good()), gate("d"))
     ]
     place = Place({}, OWN_NAMESPACE)
-    back = read_attempt("Deployment", ("shop", "cart"), workload("cart:1", annotations=KEY), workload())
+    back = read_attempt("Deployment", ("shop", "cart"), workload("cart:1", annotations=KEY), workload(), dry_run=False)
     assert keys_shown(back, gates, place) == ("a", "d")
-    scaled = read_attempt("Deployment", ("shop", "cart"), workload(annotations=KEY), workload())
+    scaled = read_attempt("Deployment", ("shop", "cart"), workload(annotations=KEY), workload(), dry_run=False)
     assert keys_shown(scaled, gates, place) == ()
 
 
@@ -85,10 +87,10 @@ def test_a_right_counts_for_nothing_without_the_key() -> None:
 
 
 def test_what_has_no_template_is_read_all_the_same() -> None:
-    bare = read_attempt("Deployment", ("shop", ""), {}, {"spec": None})
+    bare = read_attempt("Deployment", ("shop", ""), {}, {"spec": None}, dry_run=False)
     assert (bare.new_template, bare.token, bare.workload.images) == (False, "", {})
     with pytest.raises(ValueError, match="ReplicaSet"):
-        read_attempt("ReplicaSet", ("shop", "cart"), {}, None)
+        read_attempt("ReplicaSet", ("shop", "cart"), {}, None, dry_run=False)
 
 
 def test_a_message_over_several_lines_is_told_in_one() -> None:

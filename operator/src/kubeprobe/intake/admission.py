@@ -73,6 +73,7 @@ class _Asked(_Model):
     user_info: Requester = Requester()
     object: dict[str, Any] = Field(default_factory=dict)
     old_object: dict[str, Any] | None = None
+    dry_run: bool = False
 
 
 class _Review(_Model):
@@ -164,7 +165,7 @@ class AdmissionHandler:
             raise RefusalError(HTTPStatus.BAD_REQUEST, text)
         try:
             async with asyncio.timeout(RULING_SECONDS):
-                attempt = read_attempt(kind, key, asked.object, asked.old_object)
+                attempt = read_attempt(kind, key, asked.object, asked.old_object, dry_run=asked.dry_run)
                 return await self._judge.judge(attempt, asked.user_info)
         except Exception as error:
             # Nothing of the object is told, and the error's text may quote it.

@@ -28,6 +28,8 @@ class Attempt:
     annotations: Mapping[str, str]
     new_template: bool
     """Whether its pod template is new: another one than it was, or that of a new workload."""
+    dry_run: bool = False
+    """Whether nothing comes of it in any case."""
 
     @property
     def token(self) -> str:
@@ -55,7 +57,9 @@ class Ruling:
     """For the audit log: the gates that hold it, and those that let it through all the same."""
 
 
-def read_attempt(kind: str, key: tuple[str, str], body: Mapping[str, Any], before: Mapping[str, Any] | None) -> Attempt:
+def read_attempt(
+    kind: str, key: tuple[str, str], body: Mapping[str, Any], before: Mapping[str, Any] | None, *, dry_run: bool
+) -> Attempt:
     """What is attempted, as the API server tells it.
 
     Args:
@@ -63,6 +67,7 @@ def read_attempt(kind: str, key: tuple[str, str], body: Mapping[str, Any], befor
         key: its namespace and its name, empty for one that is still to be given.
         body: the workload as it would be.
         before: the workload as it is; None for a new one.
+        dry_run: whether nothing comes of it in any case.
 
     Raises:
         ValueError: no kind of workload that gates are about.
@@ -78,7 +83,8 @@ def read_attempt(kind: str, key: tuple[str, str], body: Mapping[str, Any], befor
         images={one["name"]: one.get("image") or "" for one in containers},
         labels=meta.get("labels") or {},
     )
-    return Attempt(workload, meta.get("annotations") or {}, before is None or _template(before) != template)
+    new = before is None or _template(before) != template
+    return Attempt(workload, meta.get("annotations") or {}, new, dry_run)
 
 
 def keys_shown(attempt: Attempt, gates: Iterable[ChangeGate], place: Place) -> tuple[str, ...]:
@@ -121,7 +127,9 @@ def rule(attempt: Attempt, gates: Iterable[ChangeGate], place: Place, may_overri
 
 def _held(attempt: Attempt, gates: Iterable[ChangeGate], place: Place) -> list[ChangeGate]:
     """The closed gates whose it is to hold, or to warn of."""
-    if not attempt.new_template:
+    # That it is tried for one gate is no business of the others; what is no dry run is no trial.
+    tried = attempt.dry_run and PROOF in attempt.workload.labels
+    if tried or not attempt.new_template:
         return []
     return [
         gate
