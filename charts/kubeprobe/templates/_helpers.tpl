@@ -13,3 +13,8 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
+
+{{- define "kubeprobe.webhook" -}}
+{{- /* What its Service, its Secret and its configuration are called. */ -}}
+{{ include "kubeprobe.name" . | trunc 55 | trimSuffix "-" }}-webhook
+{{- end -}}

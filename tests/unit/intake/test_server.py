@@ -14,6 +14,7 @@ from tests.unit.intake.conftest import HOST, PASSED, Site, head, running, until
 
 from kubeprobe.intake import server as room
 from kubeprobe.intake.port import Check
+from kubeprobe.intake.quiet import QuietLogger
 from kubeprobe.intake.server import PAGE_REST, Intake, serve
 from probe_sdk.wire import REPORT_PATH
 
@@ -159,7 +160,7 @@ class TestLog:
     def test_has_the_kind_of_an_error_and_not_its_text(
         self, caplog: pytest.LogCaptureFixture, error: Any, level: int, told: str
     ) -> None:
-        quiet = room._QuietLogger(logging.getLogger("kubeprobe.intake"), {})
+        quiet = QuietLogger(logging.getLogger("kubeprobe.intake"), {})
         with caplog.at_level(logging.DEBUG):
             quiet.exception("request from %s", "10.0.0.1", exc_info=error)
         assert [record.levelno for record in caplog.records] == [level]

@@ -54,6 +54,14 @@ def operator(
         Path | None,
         typer.Option(help="Where tls.crt and tls.key are: gates are then asked by TLS only, else in clear text."),
     ] = None,
+    webhook_service: Annotated[
+        str,
+        typer.Option(
+            help="NAMESPACE/NAME of the Service by which API servers ask the validating webhook; its Secret and its "
+            "configuration have the same name. None is served if it is left out."
+        ),
+    ] = "",
+    webhook_port: Annotated[int, typer.Option(min=1, max=65535, help="The port that the webhook is served at.")] = 9443,
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Kubeconfig; else $KUBECONFIG, the pod's own, ~/.kube.")
     ] = None,
@@ -62,6 +70,8 @@ def operator(
     """Run the operator until it is told to end (SIGTERM or Ctrl-C)."""
     if bool(intake_url) == bool(intake_service):
         raise typer.BadParameter("set exactly one of --intake-url and --intake-service")
+    if webhook_service and not all(webhook_service.partition("/")):
+        raise typer.BadParameter(f"--webhook-service={webhook_service}: give it as NAMESPACE/NAME")
     if pod_name and not pod_namespace:
         raise typer.BadParameter("--pod-name needs --pod-namespace: set POD_NAMESPACE by the downward API as well")
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
@@ -71,7 +81,8 @@ def operator(
         replica = _Replica(pod_name, pod_namespace, lease_namespace)
         writes = Limits(writes_per_second, writes_burst)
         gates = _Gates(gate_authentication, gate_tls_port, gate_tls_directory)
-        uvloop.run(_run(intake_url, intake_service, host, port, writes, kubeconfig, replica, gates))
+        webhook = _Webhook(webhook_service, webhook_port)
+        uvloop.run(_run(intake_url, intake_service, host, port, writes, kubeconfig, replica, gates, webhook))
     except (ApiError, OSError) as error:
         typer.echo(f"kubeprobe operator: {error}", err=True)
         raise typer.Exit(1) from error
@@ -81,6 +92,11 @@ class _Gates(NamedTuple):
     authenticate: bool
     tls_port: int
     tls_directory: Path | None
+
+
+class _Webhook(NamedTuple):
+    service: str
+    port: int
 
 
 class _Replica(NamedTuple):
@@ -98,9 +114,12 @@ async def _run(
     kubeconfig: Path | None,
     which: _Replica,
     gates: _Gates,
+    hook: _Webhook,
 ) -> None:
     # Only here: the other commands are not to wait for what a server needs.
     from kubeprobe.control.operator import Operator, Replica, Settings
+    from kubeprobe.control.webhook import WebhookSettings
+    from kubeprobe.control.webhook_cert import WebhookName
     from kubeprobe.intake.server import Tls
     from kubeprobe.intake.tls import Certificate
 
@@ -112,6 +131,8 @@ async def _run(
     )
     directory = gates.tls_directory
     tls = Tls(gates.tls_port, Certificate(directory / "tls.crt", directory / "tls.key")) if directory else None
+    namespace, _, name = hook.service.partition("/")
+    webhook = WebhookSettings(WebhookName(namespace, name), host, hook.port) if hook.service else None
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -126,6 +147,7 @@ async def _run(
             writes=writes,
             authenticate=gates.authenticate,
             tls=tls,
+            webhook=webhook,
         )
         await Operator(api, settings).run(stop)
     logger.info("ended")

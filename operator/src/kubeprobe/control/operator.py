@@ -47,6 +47,7 @@ from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key, Views
 from kubeprobe.control.watch import Watcher
 from kubeprobe.control.wave import WaveReconciler
+from kubeprobe.control.webhook import AdmissionWebhook, WebhookSettings
 from kubeprobe.control.writer import Writer
 from kubeprobe.intake.gates.handler import GateDeps
 from kubeprobe.intake.server import Intake, IntakeDeps, Tls, serve
@@ -113,6 +114,8 @@ class Settings:
     """Whether who asks gates has to show a token of the cluster, and a right."""
     tls: Tls | None = None
     """Where gates are asked by TLS, and then only so; None for in clear text."""
+    webhook: WebhookSettings | None = None
+    """Where API servers ask whether a change may be; None when they do not."""
 
 
 class PartEndedError(Exception):
@@ -148,6 +151,9 @@ class Operator:
             metrics=metrics,
             site=Site(intake_url=settings.intake_url),
             now=utc_now,
+        )
+        self._webhook = (
+            AdmissionWebhook(api, self._context, settings.webhook, self._sync.done.is_set) if settings.webhook else None
         )
         self._tidier = Tidier(writer)
         self._leftovers = Leftovers(
@@ -188,8 +194,8 @@ class Operator:
             ApiError: the cluster does not let the operator work: no CRDs, or no permission.
         """
         await when_reachable(self._check_access, stop)
-        badge = [self._badge.run()] if self._badge else []
-        async with self._intake(), _running(self._watch(), self._lag.run(), self._budget.run(), *badge):
+        extra = [part.run() for part in (self._badge, self._webhook) if part is not None]
+        async with self._intake(), _running(self._watch(), self._lag.run(), self._budget.run(), *extra):
             await _either(self._sync.done, stop)
             await self._elector.run(Duty(lambda: self._lead(stop), self._lost), stop)
 
@@ -208,7 +214,8 @@ class Operator:
         if self._badge is not None:
             self._badge.look()
         housekeeping = (self._tidier.run(), self._leftovers.run(), self._context.recorder.run())
-        beside = (*housekeeping, self._discovery.run(), self._log_reader.run(), self._changes.run())
+        webhook = [self._webhook.keep()] if self._webhook else []
+        beside = (*housekeeping, self._discovery.run(), self._log_reader.run(), self._changes.run(), *webhook)
         async with _running(*beside, *(self._work() for _ in range(WORKERS))):
             await stop.wait()
         with contextlib.suppress(ApiError, TimeoutError):

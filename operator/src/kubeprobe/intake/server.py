@@ -10,15 +10,13 @@ import asyncio
 import contextlib
 import logging
 import time
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any
 
-from aiohttp import StreamReader, hdrs, http_exceptions, web
+from aiohttp import StreamReader, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from prometheus_client import CollectorRegistry
@@ -34,6 +32,7 @@ from kubeprobe.intake.keys import KeyRing
 from kubeprobe.intake.metrics import PostMetrics
 from kubeprobe.intake.port import Answer, Check, Health, KeySource, Reports, SamplesAnswer, SampleTaker
 from kubeprobe.intake.posts import Limits, M, PostHandler, Ware
+from kubeprobe.intake.quiet import QuietLogger
 from kubeprobe.intake.refusal import SEE, RefusalError
 from kubeprobe.intake.tls import Certificate
 from probe_sdk.samples import MAX_SAMPLES_BYTES, SAMPLES_PATH, Samples
@@ -171,7 +170,7 @@ async def serve(intake: Intake, host: str, port: int, tls: Tls | None = None) ->
         intake.handle,
         request_factory=_bounded_request,
         access_log=None,
-        logger=_QuietLogger(logging.getLogger("kubeprobe.intake"), {}),
+        logger=QuietLogger(logging.getLogger("kubeprobe.intake"), {}),
         # A compressed body is refused, so nothing may unpack it first.
         auto_decompress=False,
         keepalive_timeout=IDLE_SECONDS,
@@ -202,22 +201,6 @@ def _bounded_request(
     loop = asyncio.get_running_loop()
     bound = MAX_SAMPLES_BYTES if message.url.path == SAMPLES_PATH else MAX_BODY_BYTES
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=bound)
-
-
-class _QuietLogger(logging.LoggerAdapter[logging.Logger]):
-    """aiohttp's log, with the kind and place of errors but not their text: its HTTP parser quotes the headers in it."""
-
-    def exception(self, msg: object, *args: object, exc_info: Any = True, **kwargs: Any) -> None:
-        self.log(logging.ERROR, msg, *args, exc_info=exc_info, **kwargs)
-
-    def log(self, level: int, msg: object, *args: object, exc_info: Any = None, **kwargs: Any) -> None:
-        if not isinstance(exc_info, BaseException):
-            super().log(level, msg, *args, **kwargs)
-            return
-        from_sender = isinstance(exc_info, http_exceptions.HttpProcessingError)
-        where = "" if from_sender else "\n" + "".join(traceback.format_tb(exc_info.__traceback__))
-        kind = type(exc_info).__name__
-        super().log(logging.DEBUG if from_sender else level, f"{msg}: %s%s", *args, kind, where, **kwargs)
 
 
 def _told(checks: tuple[Check, ...]) -> web.Response:

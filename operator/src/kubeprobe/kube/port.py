@@ -50,6 +50,7 @@ NODES = Resource("", "v1", "nodes")
 NODE_METADATA = Resource("", "v1", "nodes", metadata_only=True)
 SERVICES = Resource("", "v1", "services")
 EVENTS = Resource("", "v1", "events")
+SECRETS = Resource("", "v1", "secrets")
 CONFIGMAPS = Resource("", "v1", "configmaps")
 DEPLOYMENTS = Resource("apps", "v1", "deployments")
 DAEMON_SETS = Resource("apps", "v1", "daemonsets")
@@ -63,6 +64,7 @@ MUTATING_WEBHOOKS = Resource("admissionregistration.k8s.io", "v1", "mutatingwebh
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
 INGRESSES = Resource("networking.k8s.io", "v1", "ingresses")
 LEASES = Resource("coordination.k8s.io", "v1", "leases")
+VALIDATING_WEBHOOKS = Resource("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations")
 
 
 @dataclass(eq=False)

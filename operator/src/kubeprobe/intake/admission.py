@@ -1,0 +1,217 @@
+"""The validating webhook: the API server asks whether a workload may be created or changed.
+
+What fails here lets the change through (the webhook's failurePolicy is Ignore), so an answer is given well within the
+time that the API server waits. Anybody who reaches the port can ask; all that they learn is what gates say, and what
+they cost is bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import time
+import traceback
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Literal, Protocol
+
+from aiohttp import StreamReader, hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import to_json
+
+from kubeprobe.api import WorkloadKind
+from kubeprobe.intake import refusal
+from kubeprobe.intake.answer import JSON, answer
+from kubeprobe.intake.body import read_body
+from kubeprobe.intake.metrics import BUCKETS
+from kubeprobe.intake.places import Places
+from kubeprobe.intake.quiet import QuietLogger
+from kubeprobe.intake.refusal import RefusalError
+from kubeprobe.plan.admission import Attempt, Ruling, read_attempt
+
+logger = logging.getLogger("kubeprobe.intake")
+ADMISSION_PATH = "/v1/admission"
+MAX_REVIEW_BYTES = 8 * 1024 * 1024
+"""An object of Kubernetes may take three mebibytes in a request, and there are two in a review."""
+AT_ONCE = 64
+BODY_SECONDS = 1.0
+RULING_SECONDS = 1.0
+"""Together they are less than the three seconds that the API server waits."""
+DRAIN_SECONDS = 5.0
+BACKLOG = 128
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+
+
+class Requester(_Model):
+    """Whose request it is."""
+
+    username: str = ""
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+
+class _Kind(_Model):
+    kind: str
+
+
+class _Asked(_Model):
+    uid: str
+    kind: _Kind
+    namespace: str = ""
+    name: str = ""
+    user_info: Requester = Requester()
+    object: dict[str, Any] = Field(default_factory=dict)
+    old_object: dict[str, Any] | None = None
+    dry_run: bool = False
+
+
+class _Review(_Model):
+    api_version: Literal["admission.k8s.io/v1"]
+    kind: Literal["AdmissionReview"]
+    request: _Asked
+
+
+class Judge(Protocol):
+    """Who decides."""
+
+    def ready(self) -> bool:
+        """Whether it sees all gates."""
+        ...
+
+    async def judge(self, attempt: Attempt, who: Requester) -> Ruling:
+        """Whether a workload may be created or changed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where the webhook is served, and with what certificate."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext
+
+
+class AdmissionHandler:
+    """Answers reviews.
+
+    Args:
+        judge: who decides.
+        registry: where what is counted goes.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(self, judge: Judge, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
+        self._judge = judge
+        self._clock = clock
+        self._places = Places("reviews", AT_ONCE, AT_ONCE)
+        reviews = Counter(
+            "kubeprobe_admission_reviews",
+            "What the API server asked the webhook, by the answer; after an error the change passes.",
+            ["answer"],
+            registry=registry,
+        )
+        self._answers = {what: reviews.labels(what) for what in ("allowed", "warned", "denied", "error")}
+        self._seconds = Histogram(
+            "kubeprobe_admission_seconds",
+            "From the arrival of a review to its answer.",
+            registry=registry,
+            buckets=BUCKETS,
+        )
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request."""
+        began = self._clock()
+        try:
+            uid, ruling = await self._in_turn(request)
+        except RefusalError as refused:
+            self._answers["error"].inc()
+            return refused.response()
+        what = "denied" if ruling.denied else "warned" if ruling.warnings else "allowed"
+        self._answers[what].inc()
+        self._seconds.observe(self._clock() - began)
+        return answer(to_json(_told(uid, ruling)), JSON)
+
+    async def _in_turn(self, request: web.BaseRequest) -> tuple[str, Ruling]:
+        if request.path != ADMISSION_PATH or request.method != hdrs.METH_POST:
+            raise RefusalError(HTTPStatus.NOT_FOUND, f"only POST {ADMISSION_PATH} is here, for the API server")
+        self._places.take()
+        try:
+            body = await read_body(request, "an AdmissionReview", MAX_REVIEW_BYTES, BODY_SECONDS)
+            asked = _Review.model_validate_json(body).request
+            return asked.uid, await self._ruling(asked)
+        except ValidationError as error:
+            raise refusal.malformed("an AdmissionReview", error) from error
+        finally:
+            self._places.give_back()
+
+    async def _ruling(self, asked: _Asked) -> Ruling:
+        if not self._judge.ready():
+            raise refusal.later("the gates have not all been seen yet")
+        kind, key = asked.kind.kind, (asked.namespace, asked.name)
+        if kind not in set(WorkloadKind):
+            text = f"{kind} is no kind that gates are about: correct the webhook's rules"
+            raise RefusalError(HTTPStatus.BAD_REQUEST, text)
+        try:
+            async with asyncio.timeout(RULING_SECONDS):
+                attempt = read_attempt(kind, key, asked.object, asked.old_object, dry_run=asked.dry_run)
+                return await self._judge.judge(attempt, asked.user_info)
+        except Exception as error:
+            # Nothing of the object is told, and the error's text may quote it.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("the review of %s %s/%s: %s\n%s", kind, *key, type(error).__name__, where)
+            raise refusal.later("the change could not be judged") from error
+
+
+@contextlib.asynccontextmanager
+async def serve_admission(handler: AdmissionHandler, where: Webhook) -> AsyncIterator[int]:
+    """Serve until the block ends; gives the port, for when 0 was asked for.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    log = QuietLogger(logger, {})
+    server = web.Server(
+        handler.handle, request_factory=_bounded_request, access_log=None, logger=log, auto_decompress=False
+    )
+    runner = web.ServerRunner(server, shutdown_timeout=DRAIN_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, where.host, where.port, ssl_context=where.tls, backlog=BACKLOG).start()
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+def _bounded_request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: web.RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    """aiohttp's own request, which stops reading a body at our bound."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_REVIEW_BYTES)
+
+
+def _told(uid: str, ruling: Ruling) -> dict[str, Any]:
+    response: dict[str, Any] = {"uid": uid, "allowed": not ruling.denied}
+    if ruling.denied:
+        response["status"] = {"code": HTTPStatus.FORBIDDEN, "reason": "Forbidden", "message": ruling.denied}
+    if ruling.warnings:
+        response["warnings"] = ruling.warnings
+    if ruling.audit:
+        response["auditAnnotations"] = ruling.audit
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
