@@ -7,7 +7,8 @@
 # GATE_URL      http://kubeprobe.kubeprobe-system/v1/gates/production, say
 # GATE_TOKEN    a token of the cluster, where the gate wants one
 # GATE_SECONDS  how long to wait at most; 900 if not set
-# CHANGE_NAMESPACE, CHANGE_NAME, CHANGE_MESSAGE  what is announced
+# GATE_PAUSE_SECONDS  from one try to the next; 5 if not set
+# CHANGE_NAMESPACE, CHANGE_NAME, CHANGE_MESSAGE, CHANGE_LINK  what is announced
 # CHANGE_CHECKSUM  tells this release from the one before it; the same again is the same change
 #
 # Exit code 0: open, or Passed. 1: closed, or Failed. 3: nobody can tell, or not in time. 2: it cannot be asked.
@@ -75,8 +76,9 @@ wait_until_open() {
 }
 
 announce() {
-  body="{\"namespace\":$(quoted "${CHANGE_NAMESPACE:-}"),\"name\":$(quoted "${CHANGE_NAME:-}")"
-  body="$body,\"checksum\":$(quoted "${CHANGE_CHECKSUM:-$end-$$}"),\"message\":$(quoted "${CHANGE_MESSAGE:-}")}"
+  body=$(printf '{"namespace":%s,"name":%s,"checksum":%s,"message":%s,"link":%s}' \
+    "$(quoted "${CHANGE_NAMESPACE:-}")" "$(quoted "${CHANGE_NAME:-}")" "$(quoted "${CHANGE_CHECKSUM:-$end-$$}")" \
+    "$(quoted "${CHANGE_MESSAGE:-}")" "$(quoted "${CHANGE_LINK:-}")")
   while in_time; do
     ask --header 'Content-Type: application/json' --data "$body" "$GATE_URL/changes"
     if [ "$status" = 202 ]; then

@@ -134,8 +134,20 @@ def test_a_change_that_was_judged_between_two_looks_is_noticed(cluster: Cluster)
 def test_where_nothing_is_noticed_the_gate_counts_as_it_is(cluster: Cluster) -> None:
     cluster.gate(reason="Verified", change=change("chg-1", "Failed"))
     cluster.events[12] = lambda: cluster.gate(reason="Recovered", change=change("chg-1", "Passed"))
-    assert command("wait", "--notice", "70").exit_code == 0
+    result = command("wait", "--notice", "70")
+    assert result.exit_code == 0
     assert cluster.waited == 70
+    assert "no change was told to production" in result.stderr
+
+
+def test_the_verdict_on_one_change(cluster: Cluster) -> None:
+    cluster.gate(reason="Verified", change=change("chg-1", "Passed"))
+    cluster.events[5] = lambda: cluster.gate(reason="Verifying", verdict="Pending", change=change())
+    cluster.events[9] = lambda: cluster.closed(change=change("chg-2", "Failed"))
+    result = command("wait", "--change", "chg-2")
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert cluster.waited == 9
+    assert command("wait", "--change", "chg-3", "--timeout", "5").exit_code == 3
 
 
 def test_an_api_server_that_is_away_is_waited_for(cluster: Cluster) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -51,6 +52,7 @@ ALLOWED = {
     "--for": {Action.OVERRIDE},
     "--until-open": {Action.WAIT},
     "--notice": {Action.WAIT},
+    "--change": {Action.WAIT},
     "--timeout": {Action.HOLD, Action.OPEN, Action.OVERRIDE, Action.WAIT},
 }
 
@@ -81,6 +83,9 @@ def gate(
             "says of those before counts. It takes up to a minute, since changes that come together are gathered.",
         ),
     ] = 0.0,
+    change_id: Annotated[
+        str, typer.Option("--change", metavar="ID", help="With wait: for what it says of this Change, or a newer one.")
+    ] = "",
     timeout_seconds: Annotated[
         float | None,
         typer.Option(
@@ -102,6 +107,7 @@ def gate(
         "--for": bool(lasting),
         "--until-open": until_open,
         "--notice": bool(notice_seconds),
+        "--change": bool(change_id),
         "--timeout": timeout_seconds is not None,
     }
     _check(action, given, reason, lasting)
@@ -109,7 +115,8 @@ def gate(
         doing = _status(name)
     elif action is Action.WAIT:
         limit = WAIT_SECONDS if timeout_seconds is None else timeout_seconds
-        doing = _wait(name, until_open, notice_seconds, limit)
+        told = functools.partial(Told, notice_seconds=notice_seconds, change_id=change_id, until_open=until_open)
+        doing = _wait(name, told, limit)
     else:
         limit = ACT_SECONDS if timeout_seconds is None else timeout_seconds
         doing = _edit(name, _edit_for(action, reason, lasting), limit)
@@ -167,12 +174,14 @@ def _status(name: str) -> Doing:
     return doing
 
 
-def _wait(name: str, until_open: bool, notice_seconds: float, limit_seconds: float) -> Doing:
+def _wait(name: str, told_since: Callable[[ChangeGate], Told], limit_seconds: float) -> Doing:
     async def doing(api: Api) -> int:
         first = await look(api, name)
-        told = Told(first, notice_seconds, until_open)
+        told = told_since(first)
         gate, done = await follow(api, first, told, limit_seconds, console(), Time())
         code = _shown(gate)
+        if done and told.unnoticed:
+            typer.echo(f"kubeprobe gate: no change was told to {name} meanwhile: this is of those before", err=True)
         if not done:
             typer.echo(f"kubeprobe gate: no answer of {name} to wait for within {limit_seconds:g}s", err=True)
         return code if done else UNDECIDED

@@ -82,19 +82,28 @@ class Told:
     Args:
         first: the gate at the first look.
         notice_seconds: how long to wait for another change than there was then.
+        change_id: the change that it has to be about, or a newer one; any if empty.
         until_open: whether a closed gate is not enough.
     """
 
     first: ChangeGate
     notice_seconds: float = 0.0
+    change_id: str = ""
     until_open: bool = False
     _noticed: bool = field(default=False, init=False)
+
+    @property
+    def unnoticed(self) -> bool:
+        """Whether another change was waited for, and did not come."""
+        return self.notice_seconds > 0 and not self._noticed
 
     def __call__(self, gate: ChangeGate, waited_seconds: float) -> bool:
         """See `Done`."""
         if not current(gate):
             return False
-        pending = gate.status.verdict is GateVerdict.PENDING
+        about = gate.status.change.id if gate.status.change is not None else ""
+        # Names of Changes are in the order in which they were closed.
+        pending = gate.status.verdict is GateVerdict.PENDING or about < self.change_id
         self._noticed = self._noticed or pending or _change(gate) != _change(self.first)
         if pending or (not self._noticed and waited_seconds < self.notice_seconds):
             return False

@@ -1,7 +1,8 @@
-// Command argo_rollouts takes the measurements of a web metric by Argo Rollouts' own provider.
+// Command argo_rollouts takes measurements by Argo Rollouts' own web metric provider.
 //
-// It reads {"metrics": [{...}], "times": 1}, the metrics as they stand in an AnalysisTemplate with its arguments filled
-// in, and writes for each metric the list of {"phase", "value", "message"} that so many measurements come to.
+// It reads {"templates": [AnalysisTemplate, ...], "rollouts": [Rollout, ...]}, the templates with their arguments filled
+// in, refuses what Argo Rollouts has no field for, and writes for each template the list of what one measurement of each
+// of its metrics comes to: {"phase", "value", "message"}.
 package main
 
 import (
@@ -16,8 +17,8 @@ import (
 )
 
 type question struct {
-	Metrics []v1alpha1.Metric `json:"metrics"`
-	Times   int               `json:"times"`
+	Templates []v1alpha1.AnalysisTemplate `json:"templates"`
+	Rollouts  []v1alpha1.Rollout          `json:"rollouts"`
 }
 
 type measured struct {
@@ -34,11 +35,15 @@ func main() {
 	if err := decoder.Decode(&asked); err != nil {
 		fail(err)
 	}
-	told := make([][]measured, 0, len(asked.Metrics))
-	for _, metric := range asked.Metrics {
-		all, err := measure(metric, asked.Times)
-		if err != nil {
-			fail(err)
+	told := make([][]measured, 0, len(asked.Templates))
+	for _, template := range asked.Templates {
+		all := make([]measured, 0, len(template.Spec.Metrics))
+		for _, metric := range template.Spec.Metrics {
+			one, err := measure(metric)
+			if err != nil {
+				fail(err)
+			}
+			all = append(all, one)
 		}
 		told = append(told, all)
 	}
@@ -47,25 +52,21 @@ func main() {
 	}
 }
 
-func measure(metric v1alpha1.Metric, times int) ([]measured, error) {
+func measure(metric v1alpha1.Metric) (measured, error) {
 	if metric.Provider.Web == nil {
-		return nil, fmt.Errorf("metric %s has no web provider", metric.Name)
+		return measured{}, fmt.Errorf("metric %s has no web provider", metric.Name)
 	}
 	client, err := webmetric.NewWebMetricHttpClient(metric)
 	if err != nil {
-		return nil, err
+		return measured{}, err
 	}
 	parser, err := webmetric.NewWebMetricJsonParser(metric)
 	if err != nil {
-		return nil, err
+		return measured{}, err
 	}
 	provider := webmetric.NewWebMetricProvider(*log.NewEntry(log.StandardLogger()), client, parser)
-	all := make([]measured, 0, times)
-	for range times {
-		one := provider.Run(&v1alpha1.AnalysisRun{}, metric)
-		all = append(all, measured{one.Phase, one.Value, one.Message})
-	}
-	return all, nil
+	one := provider.Run(&v1alpha1.AnalysisRun{}, metric)
+	return measured{one.Phase, one.Value, one.Message}, nil
 }
 
 func fail(err error) {
