@@ -78,7 +78,7 @@ def test_what_can_work_is_healthy(argo: Program, kind: str) -> None:
     ready = {"type": "Ready", "status": "True", "reason": "Ready"}
     broken = {"type": "Ready", "status": "False", "reason": "NoTemplate", "message": "there is no template x"}
     other = {"type": "RateKept", "status": "False", "reason": "x"}
-    objects = (config(other, ready), config(broken), config(other), config(ready, seen=0), {"metadata": {}})
-    told = health(argo, kind, *objects)
+    unseen = config(ready, seen=0)
+    told = health(argo, kind, config(other, ready), config(broken), config(other), unseen, {"metadata": {}})
     assert [status for status, _ in told] == ["Healthy", "Degraded", "Progressing", "Progressing", "Progressing"]
     assert told[1] == ("Degraded", "there is no template x")

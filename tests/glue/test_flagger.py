@@ -39,7 +39,7 @@ async def said(flagger: Program, *calls: dict[str, Any]) -> list[str]:
     return told
 
 
-@pytest.key.parametrize("type_", ["confirm-rollout", "rollout", "confirm-promotion"])
+@pytest.mark.parametrize("type_", ["confirm-rollout", "rollout", "confirm-promotion"])
 async def test_yes_while_the_gate_is_open(flagger: Program, site: Site, type_: str) -> None:
     told = await said(flagger, *({"webhook": hook(type_, site.url, name)} for name in STATES))
     assert {name for name, no in zip(STATES, told, strict=True) if not no} == OPEN
@@ -63,7 +63,7 @@ async def test_an_event_is_an_announcement(flagger: Program, site: Site) -> None
     assert first.key == second.key
 
 
-@pytest.key.parametrize("type_", ["confirm-rollout", "rollout", "confirm-promotion", "rollback"])
+@pytest.mark.parametrize("type_", ["confirm-rollout", "rollout", "confirm-promotion", "rollback"])
 async def test_a_gate_that_is_not_there_or_not_known_yet_is_a_no(flagger: Program, site: Site, type_: str) -> None:
     assert await said(flagger, {"webhook": hook(type_, site.url, "no-such-gate")}) != [""]
     site.synced = False

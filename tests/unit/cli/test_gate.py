@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from tests.unit.cli.cluster import Cluster
@@ -81,7 +82,7 @@ def test_no_such_gate(cluster: Cluster) -> None:
 
 def test_wait_until_the_probes_have_said(cluster: Cluster) -> None:
     cluster.gate(reason="Settling", verdict="Pending", change=change(), message="change chg-2 has not come to rest")
-    later = {"change": change(), "message": "change chg-2 is being verified by 2 probes"}
+    later: dict[str, Any] = {"change": change(), "message": "change chg-2 is being verified by 2 probes"}
     cluster.events[10] = lambda: cluster.gate(reason="Verifying", verdict="Pending", **later)
     cluster.events[25] = lambda: cluster.gate(reason="Verified", change=change("chg-2", "Passed"))
     result = command("wait")
