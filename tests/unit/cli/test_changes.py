@@ -111,7 +111,7 @@ def test_the_story(cluster: Cluster) -> None:
         "",
         "PROBE STATE SINCE RUNS RUN WHY",
         "probes/checkout Failed 2 checkout-c1 CheckFailed: 500 (nodes: 1 passed, 1 failed, 0 unknown)",
-        "and 4 more probes should have run: there was no room for them",
+        "and 4 more probes should have run: there was no room",
         "",
         "GATE PHASE SINCE VERDICT REASON",
         "production Closed Failed ProbeFailed",

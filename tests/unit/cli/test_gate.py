@@ -67,6 +67,12 @@ def test_a_closed_gate_is_code_1_and_names_its_probes(cluster: Cluster) -> None:
     ]
 
 
+def test_what_a_probe_said_does_not_steer_the_terminal(cluster: Cluster) -> None:
+    one = {"namespace": "probes", "name": "a", "verdict": "Failed", "message": "\x1b[2Jgone\r\n"}
+    cluster.closed(message="\x1b]0;title\x07", probes=[one])
+    assert not set(command().stdout) & {"\x1b", "\x07", "\r"}
+
+
 def test_what_the_operator_has_not_seen_is_not_known(cluster: Cluster) -> None:
     cluster.gate(seen=False)
     result = command()

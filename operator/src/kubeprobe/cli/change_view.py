@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from kubeprobe.api import Change, ChangedObject, ChangeGateNote, ChangeProbeStatus, TimelineEntry
-from kubeprobe.cli.shown import age, coloured, table
+from kubeprobe.cli.shown import age, coloured, counted, line, table
 
 MOST_SHOWN = 10
 """Objects of a story; a change has up to fifty, and what is of interest is what they came to."""
@@ -29,12 +29,13 @@ def story(change: Change, now: datetime) -> RenderableType:
     parts += [Text(), objects]
     more = spec.count - min(len(spec.objects), MOST_SHOWN)
     if more:
-        parts.append(Text(f"and {more} more objects", style="dim"))
+        parts.append(Text(f"and {counted(more, 'more object')}", style="dim"))
     if status.probes:
         rows = (_probe(one, now) for one in status.probes)
         parts += [Text(), table(("PROBE", "STATE", "SINCE", "RUNS", "RUN", "WHY"), rows)]
     if spec.left_out:
-        parts.append(Text(f"and {spec.left_out} more probes should have run: there was no room for them", style="dim"))
+        out = counted(spec.left_out, "more probe")
+        parts.append(Text(f"and {out} should have run: there was no room", style="dim"))
     if status.gates:
         rows_of_gates = (_gate(one, now) for one in status.gates)
         parts += [Text(), table(("GATE", "PHASE", "SINCE", "VERDICT", "REASON"), rows_of_gates)]
@@ -47,13 +48,13 @@ def _headlines(change: Change, now: datetime) -> Iterator[Text]:
     spec, status = change.spec, change.status
     reason = f" ({status.reason})" if status.reason else ""
     yield Text.assemble((change.metadata.name, "bold"), " ", coloured(status.phase), reason)
-    yield Text(spec.summary)
+    yield line(spec.summary)
     by = ", ".join(sorted({one.by for one in spec.objects if one.by}))
-    yield Text(f"{spec.source}, {age(spec.began, now)} ago" + (f", by {by}" if by else ""))
+    yield line(f"{spec.source}, {age(spec.began, now)} ago" + (f", by {by}" if by else ""))
     for cause in sorted({one.cause for one in spec.objects if one.cause}):
-        yield Text(f"cause: {cause}")
+        yield line(f"cause: {cause}")
     if status.message:
-        yield Text(status.message)
+        yield line(status.message)
 
 
 def _line(change: Change, now: datetime) -> tuple[str | Text, ...]:

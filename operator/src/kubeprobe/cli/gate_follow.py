@@ -14,6 +14,7 @@ from rich.text import Text
 
 from kubeprobe.api import ChangeGate, GatePhase, GateVerdict
 from kubeprobe.cli.gate_view import current, turn, view
+from kubeprobe.cli.shown import line
 from kubeprobe.kube.port import GATES, ApiError, Reader
 
 POLL_SECONDS = 0.5
@@ -51,12 +52,12 @@ async def follow(
         while not done(gate, waited := times.monotonic() - began):
             if 0 < timeout_seconds <= waited:
                 return gate, False
-            progress = Text(f"waiting, {waited:.0f}s{f'; {trouble}' if trouble else ''}", style="dim")
+            progress = line(f"waiting, {waited:.0f}s{f'; {trouble}' if trouble else ''}", "dim")
             if console.is_terminal:
                 live.update(Group(view(gate, times.now()), Text(), progress), refresh=True)
-            elif (line := trouble or turn(gate)) != told:
-                console.print(Text(f"{times.now():%H:%M:%SZ} {line}"))
-                told = line
+            elif (said := trouble or turn(gate)) != told:
+                console.print(line(f"{times.now():%H:%M:%SZ} {said}"))
+                told = said
             await times.sleep(POLL_SECONDS)
             try:
                 gate, trouble = await look(api, gate.metadata.name), ""

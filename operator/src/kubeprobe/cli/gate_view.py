@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from kubeprobe.api import ChangeGate, GateProbe
-from kubeprobe.cli.shown import age, coloured, table
+from kubeprobe.cli.shown import age, coloured, counted, line, table
 
 ENFORCED = "Enforced"
 
@@ -23,13 +23,13 @@ def current(gate: ChangeGate) -> bool:
 def view(gate: ChangeGate, now: datetime) -> RenderableType:
     """All of it, as a page."""
     parts: list[RenderableType] = [_headline(gate, now)]
-    parts += [Text(line) for line in _lines(gate, now)]
+    parts += [line(text) for text in _lines(gate, now)]
     status = gate.status
     if status.probes:
         rows = [_row(one, now) for one in status.probes]
         parts += [Text(), table(("", "PROBE", "VERDICT", "SINCE", "WHY"), rows)]
     if status.more_probes:
-        parts.append(Text(f"and {status.more_probes} more probes", style="dim"))
+        parts.append(Text(f"and {counted(status.more_probes, 'more probe')}", style="dim"))
     return Group(*parts)
 
 
@@ -56,7 +56,7 @@ def _lines(gate: ChangeGate, now: datetime) -> Iterator[str]:
         yield status.message
     if status.change is not None:
         what = status.change.id or "the present state, after an override"
-        count = f", {status.change.count} objects" if status.change.count else ""
+        count = f", {counted(status.change.count, 'object')}" if status.change.count else ""
         yield f"change: {what}{count}, since {age(status.change.since, now)}: {status.change.verdict}"
     if status.closure_id:
         yield f"closure: {status.closure_id}"

@@ -38,8 +38,18 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
     for column in shown.columns[:-1]:
         column.no_wrap = True
     for row in rows:
-        shown.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+        shown.add_row(*(line(cell) if isinstance(cell, str) else cell for cell in row))
     return shown
+
+
+def line(text: str, style: str = "") -> Text:
+    """A text from the cluster, which may hold anything, without what would steer a terminal."""
+    return Text("".join(letter if letter.isprintable() else " " for letter in text), style)
+
+
+def counted(count: int, what: str) -> str:
+    """So many of something."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def coloured(word: str) -> Text:
