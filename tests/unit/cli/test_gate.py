@@ -101,6 +101,13 @@ def test_wait_until_the_probes_have_said(cluster: Cluster) -> None:
     ]
 
 
+def test_what_a_gate_says_of_an_earlier_spec_is_no_answer(cluster: Cluster) -> None:
+    cluster.gate(seen=False, reason="Verified")
+    cluster.events[3] = cluster.closed
+    assert command("wait").exit_code == 1
+    assert cluster.waited == 3
+
+
 def test_wait_ends_when_the_gate_closes(cluster: Cluster) -> None:
     cluster.gate(reason="Verifying", verdict="Pending", change=change())
     cluster.events[5] = lambda: cluster.closed(change=change("chg-2", "Failed"))
