@@ -34,7 +34,7 @@ def tool(name: str, expected_seconds: float) -> GlueTool:
 
 
 ARGO_ROLLOUTS = tool("argo_rollouts", 120)
-FLAGGER = tool("flagger", 150)
+FLAGGER = tool("flagger", 240)
 FLUX = tool("flux", 90)
 ARGO_CD = tool("argo_cd", 10)
 
