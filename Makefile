@@ -40,8 +40,8 @@ test-unit: setup ## pure tests, with the coverage that plan/ and api/ are held t
 	$(RUN) pytest tests/unit -n 2 --dist loadfile --cov --cov-report= -q
 	$(RUN) coverage report --include='*/kubeprobe/plan/*,*/kubeprobe/api/*' --fail-under=100 --show-missing --skip-covered
 
-test-api: setup ## against a real apiserver and etcd, no kubelet
-	$(RUN) pytest tests/api -n 2 --dist loadfile -q
+test-api: setup ## against a real apiserver and etcd, no kubelet; and release tools' own clients against the HTTP gate
+	$(RUN) pytest tests/api tests/glue -n 2 --dist loadfile -q
 
 test-e2e: setup ## on the testbed, with real faults
 	$(RUN) pytest tests/e2e -q

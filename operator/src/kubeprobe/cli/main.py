@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from kubeprobe.cli.changes import changes
 from kubeprobe.cli.crds import crds
+from kubeprobe.cli.gate import gate
 from kubeprobe.cli.operator import operator
 from kubeprobe.cli.run import run
 from kubeprobe.cli.validate import validate
@@ -16,7 +18,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+app.command()(changes)
 app.command()(crds)
+app.command()(gate)
 app.command()(operator)
 app.command()(run)
 app.command()(validate)

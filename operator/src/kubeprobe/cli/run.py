@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kubeprobe.api import API_VERSION, Mode, Phase, ProbeConfig, ProbeRun, TriggerKind, Verdict
+from kubeprobe.cli.options import Context, Kubeconfig
 from kubeprobe.kube.client import Client, connect
 from kubeprobe.kube.port import CONFIGS, PODS, RUNS, ApiError
 from kubeprobe.plan.pod_view import PodView, read_pod
@@ -37,10 +38,8 @@ def run(
         float,
         typer.Option("--timeout", min=0, help="With --wait: give up after so many seconds; 0 waits for the verdict."),
     ] = 600,
-    kubeconfig: Annotated[
-        Path | None, typer.Option(help="Kubeconfig; else $KUBECONFIG, the pod's own, ~/.kube.")
-    ] = None,
-    context: Annotated[str | None, typer.Option(help="The kubeconfig's context.")] = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
 ) -> None:
     """Run a ProbeConfig of mode Periodic or OnDemand now, whatever its schedule."""
     try:

@@ -1,0 +1,5 @@
+module kubeprobe.io/glue/argo_cd
+
+go 1.24
+
+require github.com/yuin/gopher-lua v1.1.2

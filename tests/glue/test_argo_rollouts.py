@@ -1,0 +1,90 @@
+"""Argo Rollouts' own web metric provider takes the measurements of the templates that we ship."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from tests.glue.conftest import Site, until
+from tests.glue.states import CHANGE, OPEN, STATES
+from tests.glue.tools import ARGO_ROLLOUTS, Program, build, filled, shipped
+
+FILE = "argo-rollouts.yaml"
+HALF_A_WAIT_SECONDS = 4.0
+
+
+@pytest.fixture(scope="module")
+def argo() -> Program:
+    return build(ARGO_ROLLOUTS)
+
+
+def template(name: str, url: str, gate: str, **args: str) -> dict[str, Any]:
+    (found,) = (one for one in shipped(FILE, "AnalysisTemplate") if one["metadata"]["name"] == name)
+    whole: dict[str, Any] = filled(found, url=url, gate=gate, **args)
+    return whole
+
+
+async def measured(argo: Program, *templates: dict[str, Any]) -> list[tuple[str, str]]:
+    """Phase and value of each template's metric."""
+    told = await asyncio.to_thread(argo.ask, {"templates": templates})
+    return [(one["phase"], one["value"]) for (one,) in told]
+
+
+async def test_before_a_release_only_an_open_gate_is_a_success(argo: Program, site: Site) -> None:
+    told = await measured(argo, *(template("kubeprobe-gate-open", site.url, name) for name in STATES))
+    expected = {name: ("Successful", "true") if name in OPEN else ("Failed", "false") for name in STATES}
+    assert dict(zip(STATES, told, strict=True)) == expected
+
+
+async def test_the_verdict_aborts_for_a_failure_and_nothing_else(argo: Program, site: Site) -> None:
+    settled = {name: status["verdict"] for name, status in STATES.items() if status["verdict"] != "Pending"}
+    told = await measured(argo, *(template("kubeprobe-verdict", site.url, name) for name in settled))
+    phases = {"Passed": "Successful", "Failed": "Failed", "Inconclusive": "Inconclusive"}
+    expected = {name: (phases[verdict], f'"{verdict}"') for name, verdict in settled.items()}
+    assert dict(zip(settled, told, strict=True)) == expected
+
+
+async def test_it_waits_for_the_verdict_within_its_own_timeout(argo: Program, site: Site) -> None:
+    asking = asyncio.create_task(measured(argo, template("kubeprobe-verdict", site.url, "verifying")))
+    began = time.monotonic()
+    await until(lambda: site.waiting() or asking.done())
+    site.put("verifying", "failed")
+    assert await asking == [("Failed", '"Failed"')]
+    assert time.monotonic() - began < HALF_A_WAIT_SECONDS
+
+
+async def test_a_verdict_that_takes_longer_is_asked_for_again(argo: Program, site: Site) -> None:
+    assert await measured(argo, template("kubeprobe-verdict", site.url, "settling")) == [("Inconclusive", '"Pending"')]
+
+
+async def test_an_announcement(argo: Program, site: Site) -> None:
+    args = {"namespace": "shop", "name": "cart", "hash": "5f8c9d"}
+    assert await measured(argo, template("kubeprobe-announce", site.url, "idle", **args)) == [
+        ("Successful", f'"{CHANGE}"')
+    ]
+    ((gate, said),) = site.announced
+    assert (gate, said.namespace, said.name, said.key) == ("idle", "shop", "cart", "5f8c9d")
+
+
+@pytest.mark.parametrize("name", ["kubeprobe-gate-open", "kubeprobe-verdict"])
+async def test_no_such_gate_is_an_error_and_so_is_an_operator_that_begins(argo: Program, site: Site, name: str) -> None:
+    ((phase, _),) = await measured(argo, template(name, site.url, "no-such-gate"))
+    assert phase == "Error"
+    site.synced = False
+    ((phase, _),) = await measured(argo, template(name, site.url, "idle"))
+    assert phase == "Error"
+
+
+def test_the_rollout_that_uses_them(argo: Program) -> None:
+    (rollout,) = shipped(FILE, "Rollout")
+    assert argo.ask({"templates": [], "rollouts": [rollout]}) == []
+    wanted = {
+        one["metadata"]["name"]: {arg["name"] for arg in one["spec"]["args"] if "value" not in arg}
+        for one in shipped(FILE, "AnalysisTemplate")
+    }
+    steps = [step["analysis"] for step in rollout["spec"]["strategy"]["canary"]["steps"] if "analysis" in step]
+    given = {step["templates"][0]["templateName"]: {arg["name"] for arg in step["args"]} for step in steps}
+    assert given == wanted
