@@ -6,6 +6,7 @@ import asyncio
 import copy
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from itertools import count
 
 from tests.unit.plan.builders import CREATED
@@ -25,6 +26,8 @@ class Cluster:
         self.refuse: dict[str, ApiError] = {}
         self.logs: dict[str, str] = {}
         """What the pods' containers wrote, by the pods' names."""
+        self.clock: Callable[[], datetime] = lambda: CREATED
+        """By which what is created is dated."""
         self._versions = count(1)
 
     def all(self, plural: str) -> list[Object]:
@@ -69,7 +72,7 @@ class Cluster:
         key = (resource.plural, namespace or "", body["metadata"]["name"])
         if key in self.objects:
             raise ApiError(409, "AlreadyExists", f"{key} already exists")
-        meta = {"uid": f"uid-{key[2]}", "creationTimestamp": CREATED.isoformat(), "namespace": key[1], "generation": 1}
+        meta = {"uid": f"uid-{key[2]}", "creationTimestamp": self._stamp(), "namespace": key[1], "generation": 1}
         return self._put(key, {**copy.deepcopy(body), "metadata": {**body["metadata"], **meta}})
 
     async def merge_patch(
@@ -96,6 +99,9 @@ class Cluster:
 
     async def delete_collection(self, resource: Resource, namespace: str, *, label_selector: str) -> None:
         await self._write("deletecollection", resource)
+
+    def _stamp(self) -> str:
+        return self.clock().replace(microsecond=0).isoformat()
 
     def _known(self, key: Key) -> Object:
         if key not in self.objects:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from kubeprobe.api import Mode, ProbeConfig, ProbeResultStatus, ProbeRun
 from kubeprobe.control.again import look_again_after
 from kubeprobe.control.context import Context, Kind
+from kubeprobe.control.starting import start_run
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key
-from kubeprobe.kube.port import CONFIGS, RUNS, ApiError, Object
+from kubeprobe.kube.port import CONFIGS, ApiError
 from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.config import ConfigPlan, ConfigSeen, plan_config
 from kubeprobe.plan.due import Due
@@ -44,8 +45,7 @@ class ConfigReconciler:
             self._ctx.queue.add((Kind.RESIDENT, key))
         try:
             await self._start(config, plan.due)
-        except ApiError as error:
-            self._told_of_refusal(config, error)
+        except ApiError:
             await self._tell(config, plan)
             raise
         await self._tell(config, plan)
@@ -88,32 +88,11 @@ class ConfigReconciler:
     async def _start(self, config: ProbeConfig, due: Due) -> None:
         if due.create is None:
             return
-        namespace, name = config.metadata.namespace, due.create["metadata"]["name"]
-        # The watch may tell of the run before its creation is answered; then it would be taken for somebody else's.
-        async with self._ctx.queue.exclusive((Kind.RUN, (namespace, name))):
-            run = await self._created(namespace, due.create)
+        run = await start_run(self._ctx, config, due.create)
         if run is not None:
             self._observe(run)
-            for started in (run, *due.replaced):
-                self._ctx.queue.add((Kind.RUN, (namespace, started.metadata.name)))
-
-    def _told_of_refusal(self, config: ProbeConfig, error: ApiError) -> None:
-        """What the API server has against a config's runs, such as a quota or a webhook, is its user's to mend."""
-        if not (error.passing or error.conflict):
-            self._ctx.recorder.record(config, "RunRefused", f"its run was not created: {error}", warning=True)
-
-    async def _created(self, namespace: str, manifest: Object) -> ProbeRun | None:
-        """The new run; None when it is there already, or when there is no place for it any more."""
-        try:
-            created = await self._ctx.writer.create(Priority.RUN, RUNS, namespace, manifest)
-        except ApiError as error:
-            if error.already_exists or error.namespace_terminating or error.not_found:
-                return None
-            raise
-        run = ProbeRun.model_validate(created)
-        self._ctx.views.runs.put(run)
-        self._ctx.vouched.add(run.metadata.uid)
-        return run
+            for one in due.replaced:
+                self._ctx.queue.add((Kind.RUN, (one.metadata.namespace, one.metadata.name)))
 
     def _observe(self, run: ProbeRun) -> None:
         trigger, metrics = run.spec.trigger, self._ctx.metrics

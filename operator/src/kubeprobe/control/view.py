@@ -45,6 +45,11 @@ class View(Generic[V]):
         self._group_of = group_of
         self._objects: dict[Key, V] = {}
         self._groups: dict[Key, set[Key]] = {}
+        self._followers: list[Callable[[Key, V | None, V | None], None]] = []
+
+    def follow(self, told: Callable[[Key, V | None, V | None], None]) -> None:
+        """Have somebody told of every change from now on, wherever it was seen: the key, the object before and now."""
+        self._followers.append(told)
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -78,6 +83,7 @@ class View(Generic[V]):
         group = self._group_of(new)
         if group is not None:
             self._groups.setdefault(group, set()).add(ident.key)
+        self._tell(ident.key, known, new)
         return True
 
     def drop(self, key: Key, uid: str) -> None:
@@ -86,6 +92,11 @@ class View(Generic[V]):
         if known is not None and self._ident(known).uid == uid:
             self._ungroup(key, known)
             del self._objects[key]
+            self._tell(key, known, None)
+
+    def _tell(self, key: Key, before: V | None, now: V | None) -> None:
+        for told in self._followers:
+            told(key, before, now)
 
     def _ungroup(self, key: Key, known: V) -> None:
         group = self._group_of(known)
