@@ -24,6 +24,8 @@ class Cluster:
         self.told: Callable[[str, Object, bool], None] = lambda plural, body, gone: None
         self.writes: Counter[str] = Counter()
         self.refuse: dict[str, ApiError] = {}
+        self.trials: list[Object] = []
+        """What was tried, by dry runs."""
         self.logs: dict[str, str] = {}
         """What the pods' containers wrote, by the pods' names."""
         self.clock: Callable[[], datetime] = lambda: CREATED
@@ -74,6 +76,12 @@ class Cluster:
             raise ApiError(409, "AlreadyExists", f"{key} already exists")
         meta = {"uid": f"uid-{key[2]}", "creationTimestamp": self._stamp(), "namespace": key[1], "generation": 1}
         return self._put(key, {**copy.deepcopy(body), "metadata": {**body["metadata"], **meta}})
+
+    async def try_create(self, resource: Resource, namespace: str, body: Object) -> None:
+        await asyncio.sleep(0)
+        self.trials.append(copy.deepcopy(body))
+        if resource.plural in self.refuse:
+            raise self.refuse[resource.plural]
 
     async def merge_patch(
         self, resource: Resource, namespace: str | None, name: str, body: Object, *, subresource: str | None = None

@@ -67,7 +67,7 @@ class Operator:
 
     def __init__(self, cluster: Cluster, now: datetime, changes: Followers) -> None:
         self.now = now
-        self.proof: Proof | None = None
+        self.proof: Callable[[ChangeGate], Proof | None] = lambda _: None
         self.seconds_a_look = 0.0
         self.nodes: Collection[str] | None = None
         self.asked_for_nodes = 0
@@ -82,7 +82,7 @@ class Operator:
         self.results = ResultReconciler(self.context, nodes, self.residents)
         self.results.follow(self.calls.answered)
         metrics = GateMetrics(self.context.metrics.registry, views)
-        sources = GateSources(self.calls, changes, self.results, self._nodes, lambda _: self.proof, "kubeprobe")
+        sources = GateSources(self.calls, changes, self.results, self._nodes, lambda one: self.proof(one), "kubeprobe")
         self.gates = GateReconciler(self.context, GateSight(self.context, sources), metrics, self._tick)
         watcher = Watcher(self.context, runs, WaveReconciler(self.context, runs, nodes), make_residents(self.context))
         self.sinks = {feed.resource.plural: feed.sink for feed in watcher.feeds()}
@@ -183,10 +183,14 @@ class Scene:
 
     async def restart(self) -> None:
         """Another operator, which knows only what is in the cluster."""
-        self.operator = Operator(self.cluster, self.operator.now, self.changes)
+        self.replace()
         for config in self.cluster.all(CONFIGS.plural):
             self.operator.queue.add((Kind.RESULT, (NAMESPACE, config["metadata"]["name"])))
         await self.operator.settle()
+
+    def replace(self) -> None:
+        """Another operator, which has not begun to work."""
+        self.operator = Operator(self.cluster, self.operator.now, self.changes)
 
     def runs(self) -> list[str]:
         """The names of the runs that gates asked for."""

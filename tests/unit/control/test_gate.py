@@ -62,7 +62,7 @@ async def test_its_figures_tell_of_it() -> None:
     since = figures.get_sample_value("kubeprobe_gate_since_timestamp_seconds", {"gate": "production"})
     assert since == CREATED.timestamp()
     assert figures.get_sample_value("kubeprobe_gate_enforced", {"gate": "production"}) is None
-    shop.operator.proof = Proof(denied=False, message="it let it through")
+    shop.operator.proof = lambda _: Proof(denied=False, message="it let it through")
     await shop.edit(enforcement="Enforce", timeout="5m")
     assert figures.get_sample_value("kubeprobe_gate_enforced", {"gate": "production"}) == 0
 
