@@ -47,6 +47,7 @@ class Followers:
     there: tuple[Workload, ...] | None = ()
     skips: Skipped | None = None
     concerns: list[Callable[[Tracked], bool]] = field(default_factory=list)
+    looks: int = 0
 
     def followed(self, config: Key) -> tuple[Followed, ...]:
         return self.going
@@ -56,6 +57,7 @@ class Followers:
         return self.rolling
 
     def workloads(self, gate: ChangeGate) -> tuple[Workload, ...] | None:
+        self.looks += 1
         return self.there
 
     def skipped(self, config: Key) -> Skipped | None:
@@ -166,6 +168,11 @@ class Scene:
     async def edit(self, name: str = "production", **spec: Any) -> None:
         """Somebody edits the gate's spec."""
         await self.cluster.merge_patch(GATES, None, name, {"spec": spec})
+        await self.operator.settle()
+
+    async def look(self) -> None:
+        """The gate is looked at once more."""
+        self.operator.queue.add((Kind.GATE, PRODUCTION))
         await self.operator.settle()
 
     async def ran(self, run: str, verdict: str = "Passed", *, config: str = "main", trigger: Any = None) -> None:

@@ -13,7 +13,6 @@ from tests.unit.plan.gates import gate, until, workload
 from tests.unit.plan.residents import resident
 
 from kubeprobe.api import Change, ChangeGate
-from kubeprobe.control.context import Kind
 from kubeprobe.control.gate import rolls_back
 from kubeprobe.kube.port import CONFIGS, GATES, RESULTS, RUNS, ApiError
 from kubeprobe.plan.gate_words import Proof
@@ -71,8 +70,7 @@ async def test_a_gate_that_nothing_happens_to_is_written_no_more() -> None:
     shop = await scene()
     written = shop.cluster.writes["patch changegates"]
     await shop.operator.later(1800, step=30)
-    shop.operator.queue.add((Kind.GATE, PRODUCTION))
-    await shop.operator.settle()
+    await shop.look()
     assert shop.cluster.writes["patch changegates"] == written
 
 
@@ -137,7 +135,7 @@ async def test_without_any_change_nothing_is_rolled_back() -> None:
     assert not rolls_back(views, views.gates.get(PRODUCTION) or gate())
 
 
-async def test_a_rollout_is_waited_for_although_nobody_tells_of_its_end() -> None:
+async def test_a_rollout_is_waited_for() -> None:
     shop = await scene()
     shop.changes.rolling = (rollout(RolloutState.PROGRESSING),)
     await shop.operator.later(10)
@@ -145,23 +143,36 @@ async def test_a_rollout_is_waited_for_although_nobody_tells_of_its_end() -> Non
     await shop.operator.later(60)
     assert shop.state() == "Open/Settling/Pending"
     shop.changes.rolling = (rollout(RolloutState.FINISHED),)
-    await shop.operator.later(6)
+    await shop.look()
     assert shop.state() == "Open/Verifying/Pending"
     in_scope = shop.changes.concerns[-1]
     assert in_scope(tracked())
     assert not in_scope(replace(tracked(), key=replace(CART, namespace="kubeprobe")))
 
 
-async def test_while_it_is_not_known_what_there_is_no_rollout_is_over() -> None:
+async def test_the_workloads_are_looked_at_only_where_they_may_tell_something_new() -> None:
     shop = await scene()
     shop.changes.there = None
-    await shop.operator.later(10)
-    await shop.change(change())
-    await shop.operator.later(60)
-    assert shop.state() == "Open/Settling/Pending"
+    await shop.look()
+    assert shop.status().last_good == ()
     shop.changes.there = (workload(),)
-    await shop.operator.later(6)
-    assert shop.state() == "Open/Verifying/Pending"
+    await shop.edit(timeout="5m")
+    assert [(one.template, one.changed) for one in shop.status().last_good] == [("t1", False)]
+    await shop.look()
+    looks = shop.changes.looks
+    for _ in range(5):
+        await shop.look()
+    assert shop.changes.looks == looks
+    shop.changes.there = (workload(template="t2"),)
+    await shop.operator.later(10)
+    shop.changes.rolling = (rollout(RolloutState.PROGRESSING),)
+    await shop.change(change())
+    await shop.operator.settle()
+    assert [(one.template, one.changed) for one in shop.status().last_good] == [("t1", True)]
+    good = [{**one.model_dump(mode="json"), "changed": False} for one in shop.status().last_good]
+    await shop.cluster.merge_patch(GATES, None, "production", {"status": {"lastGood": good}}, subresource="status")
+    await shop.ran("main-1", "Failed")
+    assert [one.changed for one in shop.status().last_good] == [True]
 
 
 async def test_the_last_good_images_are_sent_once() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from dataclasses import replace
 
 from kubeprobe.api import ChangeGate, ChangeGateStatus, GateChange, GatePhase, GateVerdict
 from kubeprobe.control.again import look_again_after
@@ -16,12 +16,10 @@ from kubeprobe.control.view import Key, Views
 from kubeprobe.kube.port import GATES, ApiError
 from kubeprobe.plan import gate as plan_of_gate
 from kubeprobe.plan.change_runs import gate_run
-from kubeprobe.plan.gate import GatePlan, GateSeen, plan_gate
+from kubeprobe.plan.gate import GatePlan, plan_gate
 from kubeprobe.plan.gate_change import change_seen, newest_of
 from kubeprobe.plan.gate_runs import RunAsked
 
-LOOK_SECONDS = 5.0
-"""How soon to look again at what nobody calls the gate for: rollouts, and lists that are not complete."""
 REST_FACTOR = 4.0
 """A gate rests so many times as long as its last look took: one over thousands of probes is not to eat up the loop."""
 CLEARED: dict[str, object] = {"since": None, "change": None, "verifyingSince": None, "observedGeneration": None}
@@ -44,25 +42,25 @@ class GateReconciler:
         self._metrics = metrics
         self._clock = clock
         self._rests_until: dict[Key, float] = {}
+        self._compared: dict[str, tuple[str, str, str]] = {}
+        """With which version of each gate, and at which change, the workloads were last looked at."""
 
     async def reconcile(self, key: Key) -> None:
         """Bring one gate to what it should be now. Raises `ApiError` when a write failed."""
         gate = self._ctx.views.gates.get(key)
         if gate is None:
             self._rests_until.pop(key, None)
+            self._compared.pop(key[1], None)
             self._ctx.queue.forget((Kind.GATE, key))
             return
         began = self._clock()
         if (rest := self._rests_until.get(key, -math.inf) - began) > 0:
             self._ctx.queue.add_after((Kind.GATE, key), rest)
             return
-        seen = await self._sight.gather(gate)
-        now = self._ctx.now()
-        plan = plan_gate(seen, now)
+        plan = await self._plan(gate)
         took = self._clock() - began
         # First, for what is written next may have to wait.
         self._ctx.wake(Kind.GATE, key, plan.wake_at)
-        self._ctx.wake(Kind.GATE, key, _look_at(seen, plan, now))
         if plan.status is not None:
             await self._write(gate, plan, plan.status)
         await self._start(plan.runs)
@@ -72,6 +70,20 @@ class GateReconciler:
     def reset(self) -> None:
         """Forget what was held in memory: another replica may have led meanwhile."""
         self._rests_until.clear()
+        self._compared.clear()
+
+    async def _plan(self, gate: ChangeGate) -> GatePlan:
+        """What to do. The workloads are looked at only where they may tell something new: there may be thousands."""
+        seen, now = await self._sight.gather(gate), self._ctx.now()
+        plan, meta = plan_gate(seen, now), gate.metadata
+        mark = (meta.uid, meta.resource_version, seen.change.id if seen.change is not None else "")
+        if plan.status is None and self._compared.get(meta.name) == mark:
+            return plan
+        workloads = self._sight.workloads(gate)
+        if workloads is None:
+            return plan
+        self._compared[meta.name] = mark
+        return plan_gate(replace(seen, workloads=workloads), now)
 
     async def _write(self, gate: ChangeGate, plan: GatePlan, status: ChangeGateStatus) -> None:
         meta = gate.metadata
@@ -129,12 +141,3 @@ def rolls_back(views: Views, gate: ChangeGate) -> bool:
 def _verdict_words(change: GateChange) -> str:
     which = f"change {change.id}" if change.id else "what there was when spec.override ended"
     return f"the probes' verdict on {which}: {change.verdict}"
-
-
-def _look_at(seen: GateSeen, plan: GatePlan, now: datetime) -> datetime | None:
-    """When to look again at what the gate waits for and nobody tells it."""
-    status = plan.status or seen.gate.status
-    change = status.change
-    settling = change is not None and change.verdict is GateVerdict.PENDING and status.verifying_since is None
-    rolling = settling and seen.change is not None and seen.change.settled_at is None
-    return now + timedelta(seconds=LOOK_SECONDS) if rolling or seen.workloads is None else None

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from kubeprobe.api import (
     Change,
     ChangeGate,
-    ChangeSource,
     GateVerdict,
     Mode,
     ProbeConfig,
@@ -32,6 +31,8 @@ from kubeprobe.plan.gate_scope import Workload
 from kubeprobe.plan.gate_words import Proof
 from kubeprobe.plan.rollout import Rollout
 
+LOOK_SECONDS = 5.0
+"""How soon to look again for a list that is not complete."""
 BREATH = 50
 """So many probes at a time: a gate over thousands must not hold up the loop."""
 
@@ -44,11 +45,17 @@ class ChangesSeen(Protocol):
         ...
 
     def rollouts(self, change: Change, concerns: Callable[[Tracked], bool]) -> tuple[Rollout, ...]:
-        """How far those of a change's workloads are that are asked for."""
+        """How far those of a change's workloads are that are asked for; none is over while that is not known.
+
+        Who follows them puts a gate in the queue when one of its changes moves.
+        """
         ...
 
     def workloads(self, gate: ChangeGate) -> tuple[Workload, ...] | None:
-        """What there is in a gate's scope, as far as Changes have told of it; None while that is not known."""
+        """What there is in a gate's scope, as far as Changes have told of it; None while that is not known.
+
+        When it comes to be known all gates are put in the queue.
+        """
         ...
 
     def skipped(self, config: Key) -> Skipped | None:
@@ -89,28 +96,35 @@ class GateSight:
         self._from = sources
 
     async def gather(self, gate: ChangeGate) -> GateSeen:
-        """All that is known for one gate now."""
-        workloads = self._from.changes.workloads(gate)
+        """All that is known for one gate now, but for the workloads in its scope."""
         newest = newest_of(gate, self._ctx.views.changes)
-        change = self._change(gate, newest, known=workloads is not None) if newest is not None else None
+        change = self._change(gate, newest) if newest is not None else None
         probes = [one async for one in self._probes(gate)]
         return GateSeen(
             gate=gate,
             probes=probes,
             change=change,
-            workloads=workloads,
-            nodes=self._from.nodes() if _are_pinned(probes, gate, change) else None,
+            nodes=self._nodes(gate) if _are_pinned(probes, gate, change) else None,
             proof=self._from.proof(gate),
         )
 
-    def _change(self, gate: ChangeGate, newest: Change, *, known: bool) -> ChangeSeen:
-        """The newest change. While it is not known what there is, a rollout cannot be seen to be over."""
+    def workloads(self, gate: ChangeGate) -> tuple[Workload, ...] | None:
+        """The workloads in a gate's scope, of which there may be thousands; None while they are not known."""
+        return self._from.changes.workloads(gate)
+
+    def _change(self, gate: ChangeGate, newest: Change) -> ChangeSeen:
         names = {one.name: one.labels for one in self._ctx.views.namespaces}
         rollouts = self._from.changes.rollouts(
             newest, lambda tracked: in_scope(gate, tracked, names, self._from.own_namespace)
         )
-        seen = change_seen(gate, newest, rollouts)
-        return seen if known or newest.spec.source is not ChangeSource.ROLLOUT else replace(seen, settled_at=None)
+        return change_seen(gate, newest, rollouts)
+
+    def _nodes(self, gate: ChangeGate) -> Collection[str] | None:
+        """The names of all nodes; while they are not known all count as being there, and it is looked again."""
+        names = self._from.nodes()
+        if names is None:
+            self._ctx.queue.add_after((Kind.GATE, ("", gate.metadata.name)), LOOK_SECONDS)
+        return names
 
     async def _probes(self, gate: ChangeGate) -> AsyncIterator[Bound]:
         status, meta = gate.status, gate.metadata
