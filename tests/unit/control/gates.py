@@ -13,7 +13,7 @@ from tests.unit.control.cluster import Cluster
 from tests.unit.control.parts import make_context, make_residents, make_runs
 from tests.unit.plan.builders import CREATED, NAMESPACE, template
 
-from kubeprobe.api import ApiModel, Change, ChangeGate, ChangeGateStatus
+from kubeprobe.api import ApiModel, Change, ChangeGate, ChangeGateStatus, Mode
 from kubeprobe.control.budget import Deferred
 from kubeprobe.control.context import Kind, Work
 from kubeprobe.control.gate import GateReconciler
@@ -147,7 +147,7 @@ class Scene:
     def __init__(self, *objects: tuple[Resource, ApiModel]) -> None:
         self.cluster = Cluster()
         self.changes = Followers()
-        self.put(TEMPLATES, template())
+        self.put(TEMPLATES, template(modes=[mode.value for mode in Mode]))
         for resource, one in objects:
             self.put(resource, one)
         for name in (NAMESPACE, "shop"):

@@ -6,17 +6,20 @@ from dataclasses import replace
 from typing import Any
 
 from tests.unit.control.gates import PRODUCTION, Scene
+from tests.unit.control.residents import pod_of
 from tests.unit.plan.builders import CREATED, NAMESPACE, at, config, on_demand
 from tests.unit.plan.changes import CART, FIRST, SECOND, rollout, tracked
 from tests.unit.plan.changes import change as make_change
 from tests.unit.plan.gates import gate, until, workload
-from tests.unit.plan.residents import resident
+from tests.unit.plan.residents import resident, sample, samples
 
 from kubeprobe.api import Change, ChangeGate
+from kubeprobe.control.context import Kind
 from kubeprobe.control.gate import rolls_back
 from kubeprobe.kube.port import CONFIGS, GATES, RESULTS, RUNS, ApiError
 from kubeprobe.plan.gate_words import Proof
 from kubeprobe.plan.nodes import Node
+from kubeprobe.plan.resident_pod import read_resident_pod
 from kubeprobe.plan.rollout import RolloutState
 
 THROTTLED = ApiError(429, "TooManyRequests", "slow down")
@@ -386,6 +389,19 @@ async def test_a_probe_in_mode_resident_is_asked_what_it_heard_while_a_change_is
     await shop.change(change())
     await shop.operator.later(15)
     assert shop.state() == "Open/Verifying/Pending"
+    looks = await looked_at(shop)
+    assert looks >= 2
+    assert shop.runs() == []
+
+
+async def test_while_nothing_is_verified_it_is_not() -> None:
+    shop = Scene((GATES, gate()), (CONFIGS, resident()))
+    await shop.operator.settle()
+    assert await looked_at(shop) == 0
+
+
+async def looked_at(shop: Scene) -> int:
+    """How often an answer is looked at while the gate is, five times."""
     looks = 0
     reconcile = shop.operator.results.reconcile
 
@@ -395,9 +411,34 @@ async def test_a_probe_in_mode_resident_is_asked_what_it_heard_while_a_change_is
         await reconcile(key)
 
     shop.operator.results.reconcile = count  # type: ignore[method-assign]
-    await shop.operator.later(10)
-    assert looks >= 2
-    assert shop.runs() == []
+    for _ in range(5):
+        await shop.look()
+    return looks
+
+
+async def test_what_a_prober_tells_is_evidence_although_it_is_nothing_new() -> None:
+    shop = Scene((GATES, gate()), (CONFIGS, resident()))
+    operator, pod = shop.operator, read_resident_pod(pod_of())
+    operator.context.views.resident_pods.put(pod)
+
+    async def tells(sequence: int) -> None:
+        operator.residents.merge(pod, samples(sequence, sample(), round=sequence, complete=True), operator.now)
+        await shop.look()
+
+    await operator.later(30)
+    await tells(1)
+    operator.queue.add((Kind.RESULT, (NAMESPACE, "main")))
+    await operator.settle()
+    assert shop.state() == "Open/Idle/Passed"
+    await shop.change(change(began=30, last=30, closed=30))
+    await operator.later(11)
+    assert shop.state() == "Open/Verifying/Pending"
+    await operator.later(2)
+    await tells(2)
+    await operator.later(9)
+    await tells(3)
+    assert shop.state() == "Open/Verified/Passed"
+    assert shop.cluster.writes["patch proberesults"] <= 2
 
 
 async def test_an_answer_that_is_deleted_by_hand_is_not_forgotten() -> None:
