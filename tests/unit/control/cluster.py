@@ -26,10 +26,10 @@ class Cluster:
         self.refuse: dict[str, ApiError] = {}
         self.trials: list[Object] = []
         """What was tried, by dry runs."""
+        self.now: Callable[[], datetime] = lambda: CREATED
+        """By which what is created is dated."""
         self.logs: dict[str, str] = {}
         """What the pods' containers wrote, by the pods' names."""
-        self.clock: Callable[[], datetime] = lambda: CREATED
-        """By which what is created is dated."""
         self._versions = count(1)
 
     def all(self, plural: str) -> list[Object]:
@@ -74,7 +74,8 @@ class Cluster:
         key = (resource.plural, namespace or "", body["metadata"]["name"])
         if key in self.objects:
             raise ApiError(409, "AlreadyExists", f"{key} already exists")
-        meta = {"uid": f"uid-{key[2]}", "creationTimestamp": self._stamp(), "namespace": key[1], "generation": 1}
+        created = self.now().replace(microsecond=0).isoformat()
+        meta = {"uid": f"uid-{key[2]}", "creationTimestamp": created, "namespace": key[1], "generation": 1}
         return self._put(key, {**copy.deepcopy(body), "metadata": {**body["metadata"], **meta}})
 
     async def try_create(self, resource: Resource, namespace: str, body: Object) -> None:
@@ -107,9 +108,6 @@ class Cluster:
 
     async def delete_collection(self, resource: Resource, namespace: str, *, label_selector: str) -> None:
         await self._write("deletecollection", resource)
-
-    def _stamp(self) -> str:
-        return self.clock().replace(microsecond=0).isoformat()
 
     def _known(self, key: Key) -> Object:
         if key not in self.objects:

@@ -10,16 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.unit.control.cluster import Cluster
-from tests.unit.control.parts import make_context, make_residents, make_runs
+from tests.unit.control.parts import make_changes, make_context, make_residents, make_runs
 from tests.unit.plan.builders import CREATED, NAMESPACE, template
 
 from kubeprobe.api import ApiModel, Change, ChangeGate, ChangeGateStatus, Mode
 from kubeprobe.control.budget import Deferred
 from kubeprobe.control.context import Kind, Work
-from kubeprobe.control.gate import GateReconciler
-from kubeprobe.control.gate_calls import GateCalls
-from kubeprobe.control.gate_metrics import GateMetrics
-from kubeprobe.control.gate_sight import GateSight, GateSources
+from kubeprobe.control.gate_sight import GateSources
+from kubeprobe.control.gates import Gates
 from kubeprobe.control.nodes import NodeWatch
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.resident_store import ResidentStore
@@ -32,7 +30,6 @@ from kubeprobe.plan.change_runs import Skipped
 from kubeprobe.plan.demand import Followed
 from kubeprobe.plan.fingerprint import Tracked
 from kubeprobe.plan.gate_scope import Workload
-from kubeprobe.plan.gate_words import Proof
 from kubeprobe.plan.rollout import Rollout
 
 PRODUCTION = ("", "production")
@@ -69,24 +66,21 @@ class Operator:
 
     def __init__(self, cluster: Cluster, now: datetime, changes: Followers) -> None:
         self.now = now
-        self.proof: Callable[[ChangeGate], Proof | None] = lambda _: None
         self.seconds_a_look = 0.0
         self.nodes: Collection[str] | None = None
         self.asked_for_nodes = 0
         self._ticks = 0.0
-        cluster.clock = lambda: self.now
+        cluster.now = lambda: self.now
         self.queue: WorkQueue[Work] = WorkQueue(lambda: (self.now - CREATED).total_seconds())
         self.context = make_context(cluster, lambda: self.now, self.queue)
         views, runs, api = self.context.views, make_runs(self.context), cluster
-        self.calls = GateCalls(views, self.queue)
         nodes = NodeWatch(api, views, lambda: 0.0)
         self.residents = ResidentStore(views, self.context.now)
         self.results = ResultReconciler(self.context, nodes, self.residents)
-        self.results.follow(self.calls.answered)
-        metrics = GateMetrics(self.context.metrics.registry, views)
-        sources = GateSources(self.calls, changes, self.results, self._nodes, lambda one: self.proof(one), "kubeprobe")
-        self.gates = GateReconciler(self.context, GateSight(self.context, sources), metrics, self._tick)
-        watcher = Watcher(self.context, runs, WaveReconciler(self.context, runs, nodes), make_residents(self.context))
+        sources = GateSources(changes, self.results, self._nodes, "kubeprobe")
+        self.gates = Gates(self.context, cluster, sources, self._tick)
+        waves, residents = WaveReconciler(self.context, runs, nodes), make_residents(self.context)
+        watcher = Watcher(self.context, runs, waves, residents, make_changes(self.context))
         self.sinks = {feed.resource.plural: feed.sink for feed in watcher.feeds()}
         self.errors: list[ApiError] = []
         cluster.told = self._hear

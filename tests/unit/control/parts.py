@@ -10,10 +10,12 @@ from prometheus_client import CollectorRegistry
 
 from kubeprobe.control.budget import Budget
 from kubeprobe.control.budget_metrics import BudgetMetrics
+from kubeprobe.control.changes import Changes
 from kubeprobe.control.config import ConfigReconciler
 from kubeprobe.control.context import Context, Work
 from kubeprobe.control.discovery import Discovery
 from kubeprobe.control.events import Recorder
+from kubeprobe.control.follow import KINDS, followable
 from kubeprobe.control.metrics import Metrics
 from kubeprobe.control.nodes import NodeWatch
 from kubeprobe.control.queue import WorkQueue
@@ -66,7 +68,13 @@ def make_residents(context: Context) -> ResidentReconciler:
 
 
 def make_configs(context: Context, results: ResultReconciler | None = None) -> ConfigReconciler:
-    return ConfigReconciler(context, Tidier(context.writer), (results or make_results(context)).latest)
+    answer = (results or make_results(context)).latest
+    return ConfigReconciler(context, Tidier(context.writer), answer, make_changes(context))
+
+
+def make_changes(context: Context, *secret_namespaces: str) -> Changes:
+    api: Any = context.api
+    return Changes(context, api, followable(KINDS, secret_namespaces), "kubeprobe-system", lambda: 0.0)
 
 
 def make_sink(context: Context, leads: Callable[[], bool]) -> ReportSink:

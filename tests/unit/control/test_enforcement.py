@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.control.gates import PRODUCTION, Scene
+from tests.unit.control.gates import Scene
 from tests.unit.plan.gates import gate
 
 from kubeprobe.api import ChangeGate, Condition
-from kubeprobe.control.context import Kind
 from kubeprobe.control.enforcement import Enforcement
 from kubeprobe.kube.port import GATES, ApiError
 from kubeprobe.plan.gate_proof import EVERY_SECONDS, MARK, MISSES
@@ -28,21 +28,18 @@ class Bench:
 
     def __init__(self, *gates: ChangeGate, answer: ApiError | None = DENIES) -> None:
         self.scene = Scene(*((GATES, one) for one in gates or (gate(),)))
-        self.seconds = 0.0
         self.answers(answer)
-        self.begin()
 
-    def begin(self) -> None:
-        operator = self.scene.operator
-        self.enforcement = Enforcement(self.scene.cluster, operator.context, "kubeprobe", lambda: self.seconds)
-        operator.proof = self.enforcement.proof
+    @property
+    def enforcement(self) -> Enforcement:
+        return self.scene.operator.gates._enforcement
 
     def answers(self, error: ApiError | None) -> None:
         self.scene.cluster.refuse = {"deployments": error} if error is not None else {}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.enforcement.run())
+        task = asyncio.create_task(self.scene.operator.gates.run())
         await self.later(0)
         try:
             yield
@@ -53,7 +50,7 @@ class Bench:
 
     async def later(self, seconds: float) -> None:
         """Let time pass; what sleeps for real is woken."""
-        self.seconds += seconds
+        self.scene.operator.now += timedelta(seconds=seconds)
         self.enforcement._called.set()
         await self.scene.operator.settle()
 
@@ -63,6 +60,11 @@ class Bench:
 
     def enforced(self) -> Condition:
         return next(one for one in self.scene.status().conditions if one.type == "Enforced")
+
+    def figure(self) -> float | None:
+        """What the metric tells."""
+        registry = self.scene.operator.context.metrics.registry
+        return registry.get_sample_value("kubeprobe_gate_enforced", {"gate": "production"})
 
     def state(self) -> tuple[str, str]:
         told = self.enforced()
@@ -75,7 +77,7 @@ async def test_a_gate_that_the_api_server_holds_is_enforced() -> None:
     assert bench.state() == ("Unknown", "NotTried")
     async with bench.running():
         await bench.later(1)
-        assert bench.state() == ("True", "Denied")
+        assert (bench.state(), bench.figure()) == (("True", "Denied"), 1)
         assert bench.tries == 1
         (tried,) = bench.scene.cluster.trials
         assert tried["metadata"]["namespace"] == "kubeprobe"
@@ -91,10 +93,10 @@ async def test_one_that_lets_through_is_told_of_when_it_is_sure() -> None:
     bench = Bench(answer=None)
     async with bench.running():
         await bench.later(1)
-        assert bench.state() == ("Unknown", "NotTried")
+        assert (bench.state(), bench.figure()) == (("Unknown", "NotTried"), None)
         for _ in range(MISSES):
             await bench.later(2)
-        assert bench.state() == ("False", "NotDenied")
+        assert (bench.state(), bench.figure()) == (("False", "NotDenied"), 0)
         assert "gates.enforcement.enabled" in bench.enforced().message
         for _ in range(3):
             await bench.later(30)
@@ -178,10 +180,8 @@ async def test_after_a_restart_an_earlier_trial_counts_until_there_is_a_new_one(
     async with bench.running():
         await bench.later(1)
     written = bench.scene.cluster.writes["patch changegates"]
-    bench.scene.replace()
-    bench.begin()
-    bench.scene.operator.queue.add((Kind.GATE, PRODUCTION))
-    await bench.scene.operator.settle()
+    await bench.scene.restart()
+    await bench.scene.look()
     assert bench.state() == ("True", "Denied")
     assert bench.scene.cluster.writes["patch changegates"] == written
     bench.answers(None)
@@ -195,7 +195,7 @@ async def test_a_new_leader_tries_all_anew() -> None:
     bench = Bench()
     async with bench.running():
         await bench.later(1)
-    bench.enforcement.reset()
+    bench.scene.operator.gates.reset()
     async with bench.running():
         await bench.later(1)
     assert bench.tries == 2

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.unit.control.cluster import Cluster
-from tests.unit.control.parts import make_context, make_residents, make_runs
+from tests.unit.control.parts import make_changes, make_context, make_residents, make_runs
 from tests.unit.plan.builders import CREATED, config, meta, on_demand, template
 
 from kubeprobe.api import ApiModel
@@ -46,7 +46,7 @@ class Operator:
         self.waves = WaveReconciler(self.context, runs, self.nodes)
         self.sweeps = SweepReconciler(self.context, runs, self.waves, self.nodes)
         self.results = ResultReconciler(self.context, self.nodes, ResidentStore(self.context.views, self.context.now))
-        self.watcher = Watcher(self.context, runs, self.waves, make_residents(self.context))
+        self.watcher = Watcher(self.context, runs, self.waves, make_residents(self.context), make_changes(self.context))
         self.reports = ReportSink(self.context, runs, self.waves, lambda: True)
         self.sinks = {feed.resource.plural: feed.sink for feed in self.watcher.feeds()}
         cluster.told = self._hear

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.unit.control.parts import make_context, make_nodes, make_residents, make_runs
+from tests.unit.control.parts import make_changes, make_context, make_nodes, make_residents, make_runs
 from tests.unit.control.residents import KEY, pod_of
 from tests.unit.plan.builders import NAMESPACE, at, config, run
 from tests.unit.plan.residents import resident
@@ -20,7 +20,8 @@ def watching() -> tuple[Context, Watcher]:
     queue: WorkQueue[Work] = WorkQueue(lambda: 0.0)
     context = make_context(api, lambda: at(10), queue)
     runs = make_runs(context)
-    return context, Watcher(context, runs, WaveReconciler(context, runs, make_nodes(context)), make_residents(context))
+    waves = WaveReconciler(context, runs, make_nodes(context))
+    return context, Watcher(context, runs, waves, make_residents(context), make_changes(context))
 
 
 def namespace(version: int, **labels: str) -> dict[str, Any]:
@@ -62,6 +63,8 @@ def test_all_kinds_tell_what_is_in_view() -> None:
         "probeconfigs",
         "proberuns",
         "proberesults",
+        "changes",
+        "changegates",
         "pods",
         "configmaps",
         "deployments",

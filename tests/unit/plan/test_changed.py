@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.unit.plan.builders import CREATED, at
 from tests.unit.plan.changes import CART, FIRST, SECOND, change, named, tracked
 
 from kubeprobe.api import ChangeSource, ChangeType
-from kubeprobe.plan.changed import announced, announced_before, compare, missing
+from kubeprobe.plan.changed import Announcement, announced, announced_before, compare, missing
 from kubeprobe.plan.fingerprint import ObjectKey
 
+SAID = Announcement("flagger", "shop", "cart", "7", "canary: 10 %", "https://ci.example/7")
 ONE, TWO = tracked("cart:1"), tracked("cart:2")
 
 
@@ -46,22 +49,34 @@ def test_an_object_that_is_new_or_gone() -> None:
 
 
 def test_the_steps_of_one_release_are_one_change() -> None:
-    one = announced("prod", "shop", "cart", "m1", "flagger", "canary: 10 %", at(1))
-    assert (one.key, one.fingerprint, one.details, one.by) == (
+    first, again = SAID, replace(SAID, message="canary: 20 %", by="argo")
+    one, other = announced("prod", first, at(1)), announced("prod", again, at(30))
+    assert (one.key, one.fingerprint) == (other.key, other.fingerprint)
+    assert (one.key, one.details, one.by, one.cause) == (
         ObjectKey("Announced", "shop", "cart"),
-        "m1",
         "canary: 10 %",
         "flagger",
+        "https://ci.example/7",
     )
-    assert announced("prod", "", "", "m1", "", "", at(1)).key.name == "prod"
-    where = ObjectKey("Announced", "shop", "cart")
-    source = ChangeSource.ANNOUNCED
-    first = change(FIRST, source=source, objects=[named(where, "m1")], gates=["prod"])
-    second = change(SECOND, source=source, objects=[named(CART), named(where, "m2")], gates=["prod", "other"])
-    rollout = change(SECOND, objects=[named(where, "m3")], gates=["prod"])
-    assert announced_before([], "prod", "shop", "cart") is None
-    assert announced_before([first, second, rollout], "prod", "shop", "cart") == "m2"
-    assert announced_before([second, first], "prod", "shop", "cart") == "m2"
-    assert announced_before([first, second], "other", "shop", "cart") == "m2"
-    assert announced_before([first], "other", "shop", "cart") is None
-    assert announced_before([first], "prod", "shop", "other") is None
+    assert announced("prod", replace(SAID, key="8"), at(1)).fingerprint != one.fingerprint
+
+
+def test_an_announcement_without_a_key_is_a_change_each_time() -> None:
+    said = Announcement(by="curl")
+    one, other = announced("prod", said, at(1)), announced("prod", said, at(2))
+    assert one.key == other.key == ObjectKey("Announced", "", "prod")
+    assert one.fingerprint != other.fingerprint
+
+
+def test_what_was_announced_before_is_known_until_something_else_is() -> None:
+    where, source = ObjectKey("Announced", "shop", "cart"), ChangeSource.ANNOUNCED
+    mark, later = SAID.mark(at(1)), replace(SAID, key="8").mark(at(1))
+    first = change(FIRST, source=source, objects=[named(where, mark)], gates=["prod"])
+    second = change(SECOND, source=source, objects=[named(CART), named(where, later)], gates=["prod", "other"])
+    rollout = change(SECOND, objects=[named(where, mark)], gates=["prod"])
+    assert announced_before([], "prod", SAID, at(2)) is None
+    assert announced_before([first], "prod", SAID, at(2)) == FIRST
+    assert announced_before([second, first, rollout], "prod", SAID, at(2)) is None
+    assert announced_before([first, second], "other", replace(SAID, key="8"), at(2)) == SECOND
+    assert announced_before([first], "other", SAID, at(2)) is None
+    assert announced_before([first], "prod", replace(SAID, name="pay"), at(2)) is None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kubeprobe.api import ChangeGate, ProbeConfig, ProbeRun, ProbeTemplate
+from kubeprobe.api import Change, ChangeGate, ProbeConfig, ProbeRun, ProbeTemplate
 from kubeprobe.control.context import Context
 from kubeprobe.control.view import Key, read_namespace, read_result
-from kubeprobe.kube.port import CONFIGS, GATES, NAMESPACES, PODS, RESULTS, RUNS, TEMPLATES, ApiError, Resource
+from kubeprobe.kube.port import CHANGES, CONFIGS, GATES, NAMESPACES, PODS, RESULTS, RUNS, TEMPLATES, ApiError, Resource
 from kubeprobe.plan.pod_view import PodView, read_pod
 
 
@@ -29,6 +29,8 @@ async def look_again(context: Context, resource: Resource, key: Key) -> bool:
             views.gates.put(ChangeGate.model_validate(body))
         case _ if resource == RESULTS:
             views.results.put(read_result(body))
+        case _ if resource == CHANGES:
+            views.changes.put(Change.model_validate(body))
         case _ if resource == NAMESPACES:
             views.namespaces.put(read_namespace(body))
     return True

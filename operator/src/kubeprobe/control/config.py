@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from kubeprobe.api import Mode, ProbeConfig, ProbeResultStatus, ProbeRun
 from kubeprobe.control.again import look_again_after
+from kubeprobe.control.changes import Changes
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.starting import start_run
 from kubeprobe.control.tidy import Tidier
@@ -22,12 +23,20 @@ class ConfigReconciler:
 
     Args:
         answer: what is known of a config's target now, which decides how soon the next run is due.
+        changes: what its triggers have it run for.
     """
 
-    def __init__(self, context: Context, tidier: Tidier, answer: Callable[[Key], ProbeResultStatus | None]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        tidier: Tidier,
+        answer: Callable[[Key], ProbeResultStatus | None],
+        changes: Changes,
+    ) -> None:
         self._ctx = context
         self._tidier = tidier
         self._answer = answer
+        self._changes = changes
 
     async def reconcile(self, key: Key) -> None:
         """Bring one config to what it should be now. Raises `ApiError` when a write failed."""
@@ -45,6 +54,7 @@ class ConfigReconciler:
             self._ctx.queue.add((Kind.RESIDENT, key))
         try:
             await self._start(config, plan.due)
+            await self._start_for_change(config)
         except ApiError:
             await self._tell(config, plan)
             raise
@@ -64,6 +74,8 @@ class ConfigReconciler:
             namespace_labels=views.namespace_labels(meta.namespace),
             runs=views.runs.group((meta.namespace, meta.name)),
             answer=self._answer((meta.namespace, meta.name)),
+            changes=self._changes.names((meta.namespace, meta.name)),
+            unheard=self._changes.unheard(config),
         )
 
     async def _tell(self, config: ProbeConfig, plan: ConfigPlan) -> None:
@@ -93,6 +105,13 @@ class ConfigReconciler:
             self._observe(run)
             for one in due.replaced:
                 self._ctx.queue.add((Kind.RUN, (one.metadata.namespace, one.metadata.name)))
+
+    async def _start_for_change(self, config: ProbeConfig) -> None:
+        """Begin the run that changes ask for; after the scheduled one, for a sweep is never beside another run."""
+        meta, asked = config.metadata, self._changes.runs(config)
+        self._ctx.wake(Kind.CONFIG, (meta.namespace, meta.name), asked.wake_at)
+        if asked.create is not None:
+            await start_run(self._ctx, config, asked.create)
 
     def _observe(self, run: ProbeRun) -> None:
         trigger, metrics = run.spec.trigger, self._ctx.metrics

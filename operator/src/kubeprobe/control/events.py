@@ -7,11 +7,12 @@ import hashlib
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from prometheus_client import Counter
 
-from kubeprobe.api import API_VERSION, ChangeGate, ProbeConfig, ProbeRun, ProbeTemplate
+from kubeprobe.api import API_VERSION, Change, ChangeGate, ProbeConfig, ProbeRun, ProbeTemplate
 from kubeprobe.control.writer import Writer
 from kubeprobe.kube.port import EVENTS, ApiError, Object
 from kubeprobe.plan.budget import Priority
@@ -20,6 +21,17 @@ logger = logging.getLogger("kubeprobe.events")
 NOTE_BYTES = 1000
 WAITING = 200
 """Events that may wait to be written; beyond that the oldest is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The object that an Event is about."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
 
 
 class Recorder:
@@ -50,24 +62,34 @@ class Recorder:
             logger.warning("event %s about %s was not written: %s", body["reason"], where, error)
 
     def record(
-        self, about: ProbeConfig | ProbeRun | ProbeTemplate | ChangeGate, reason: str, message: str, *, warning: bool
+        self,
+        about: ProbeConfig | ProbeRun | ProbeTemplate | Change | ChangeGate,
+        reason: str,
+        message: str,
+        *,
+        warning: bool,
     ) -> None:
-        """Have an Event about an object written as soon as there is nothing more urgent."""
+        """Have an Event about an object of ours written as soon as there is nothing more urgent."""
         meta = about.metadata
-        namespace = meta.namespace or "default"
+        which = About(API_VERSION, type(about).__name__, meta.namespace, meta.name, meta.uid)
+        self.record_about(which, reason, message, warning=warning)
+
+    def record_about(self, about: About, reason: str, message: str, *, warning: bool) -> None:
+        """Have an Event about any object written as soon as there is nothing more urgent."""
+        namespace = about.namespace or "default"
         now = self._now().astimezone(UTC)
-        tail = hashlib.sha256(f"{meta.uid}{reason}{now.isoformat()}".encode()).hexdigest()[:16]
+        tail = hashlib.sha256(f"{about.uid}{reason}{now.isoformat()}".encode()).hexdigest()[:16]
         stamp = now.isoformat(timespec="seconds").replace("+00:00", "Z")
         body: Object = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{meta.name}.{tail}", "namespace": namespace},
+            "metadata": {"name": f"{about.name}.{tail}", "namespace": namespace},
             "involvedObject": {
-                "apiVersion": API_VERSION,
-                "kind": type(about).__name__,
-                "name": meta.name,
-                "namespace": meta.namespace,
-                "uid": meta.uid,
+                "apiVersion": about.api_version,
+                "kind": about.kind,
+                "name": about.name,
+                "namespace": about.namespace,
+                "uid": about.uid,
             },
             "type": "Warning" if warning else "Normal",
             "reason": reason,

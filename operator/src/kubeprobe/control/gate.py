@@ -12,12 +12,10 @@ from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.gate_metrics import GateMetrics
 from kubeprobe.control.gate_sight import GateSight
 from kubeprobe.control.starting import start_run
-from kubeprobe.control.view import Key, Views
+from kubeprobe.control.view import Key
 from kubeprobe.kube.port import GATES, ApiError
-from kubeprobe.plan import gate as plan_of_gate
 from kubeprobe.plan.change_runs import gate_run
 from kubeprobe.plan.gate import GatePlan, plan_gate
-from kubeprobe.plan.gate_change import change_seen, newest_of
 from kubeprobe.plan.gate_runs import RunAsked
 
 REST_FACTOR = 4.0
@@ -130,12 +128,6 @@ class GateReconciler:
                 self._metrics.runs.inc(1 if run is not None else 0)
         if refused is not None:
             raise refused
-
-
-def rolls_back(views: Views, gate: ChangeGate) -> bool:
-    """Whether a release tool that asks a gate may roll back; see `kubeprobe.plan.gate.rolls_back`."""
-    newest = newest_of(gate, views.changes)
-    return plan_of_gate.rolls_back(gate.status, change_seen(gate, newest, ()) if newest is not None else None)
 
 
 def _verdict_words(change: GateChange) -> str:

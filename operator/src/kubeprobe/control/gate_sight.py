@@ -74,26 +74,43 @@ class Answers(Protocol):
         """Up to when the answer has what a config's probers told."""
         ...
 
+    def follow(self, told: Callable[[Key], None]) -> None:
+        """Have somebody told of the configs of which something else is known."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class GateSources:
     """Where a gate's sight comes from."""
 
-    calls: GateCalls
     changes: ChangesSeen
     answers: Answers
     nodes: Callable[[], Collection[str] | None]
     """The names of all nodes, None while they are not known; asking has them watched."""
-    proof: Callable[[ChangeGate], Proof | None]
     own_namespace: str
 
 
 class GateSight:
-    """Gathers what the decision about a gate looks at."""
+    """Gathers what the decision about a gate looks at.
 
-    def __init__(self, context: Context, sources: GateSources) -> None:
+    Args:
+        context: the operator's parts.
+        calls: who knows which configs a gate goes by.
+        sources: where all else comes from.
+        proof: what is known of whether the API server holds to a gate.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        calls: GateCalls,
+        sources: GateSources,
+        proof: Callable[[ChangeGate], Proof | None],
+    ) -> None:
         self._ctx = context
+        self._calls = calls
         self._from = sources
+        self._proof = proof
 
     async def gather(self, gate: ChangeGate) -> GateSeen:
         """All that is known for one gate now, but for the workloads in its scope."""
@@ -105,7 +122,7 @@ class GateSight:
             probes=probes,
             change=change,
             nodes=self._nodes(gate) if _are_pinned(probes, gate, change) else None,
-            proof=self._from.proof(gate),
+            proof=self._proof(gate),
         )
 
     def workloads(self, gate: ChangeGate) -> tuple[Workload, ...] | None:
@@ -129,7 +146,7 @@ class GateSight:
     async def _probes(self, gate: ChangeGate) -> AsyncIterator[Bound]:
         status, meta = gate.status, gate.metadata
         verifying = status.verdict is GateVerdict.PENDING and status.verifying_since is not None
-        for number, config in enumerate(self._from.calls.configs((meta.namespace, meta.name)), start=1):
+        for number, config in enumerate(self._calls.configs((meta.namespace, meta.name)), start=1):
             if number % BREATH == 0:
                 await asyncio.sleep(0)
             yield self._bound(config, verifying=verifying)

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from kubeprobe.api import Verdict
 from kubeprobe.control.lag import Gauges, LagMonitor
 from kubeprobe.control.view import Views
+from kubeprobe.plan.change import is_over
 
 DELIVERY_BUCKETS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -89,7 +90,24 @@ class Metrics:
         self.reconcile_errors = Counter(
             "kubeprobe_reconcile_errors", "Reconciliations that ended in an error.", ["kind"], registry=registry
         )
-
+        self.changes = Counter(
+            "kubeprobe_changes", "Changes written, each a batch of objects, by source.", ["source"], registry=registry
+        )
+        self.changed_objects = Counter(
+            "kubeprobe_changed_objects",
+            "Objects that Changes were written for, by source.",
+            ["source"],
+            registry=registry,
+        )
+        self.change_seconds = Histogram(
+            "kubeprobe_change_written_seconds",
+            "From the time at which a batch of changes was complete to its Change.",
+            registry=registry,
+            buckets=DELIVERY_BUCKETS,
+        )
+        Gauge("kubeprobe_changes_open", "Changes that are not over.", registry=registry).set_function(
+            lambda: sum(not is_over(one) for one in views.changes)
+        )
         self.log_reads = Counter(
             "kubeprobe_resident_log_reads",
             "Logs of silent resident probers that were read, by what was found (news, silent, failed).",

@@ -17,10 +17,15 @@ from kubeprobe.api import Phase
 from kubeprobe.control.badge import Badge
 from kubeprobe.control.budget import Budget, Deferred
 from kubeprobe.control.budget_metrics import BudgetMetrics
+from kubeprobe.control.change import ChangeReconciler
+from kubeprobe.control.changes import Changes
 from kubeprobe.control.config import ConfigReconciler
 from kubeprobe.control.context import Context, Kind, Work
 from kubeprobe.control.discovery import Discovery
 from kubeprobe.control.events import Recorder
+from kubeprobe.control.follow import KINDS, Followable, followable
+from kubeprobe.control.gate_sight import GateSources
+from kubeprobe.control.gates import Gates
 from kubeprobe.control.health import OperatorHealth, Sync
 from kubeprobe.control.kubelet import LogReader
 from kubeprobe.control.lag import Gauges, LagMonitor
@@ -48,10 +53,12 @@ from kubeprobe.intake.server import Intake, IntakeDeps, serve
 from kubeprobe.kube.fence import Fence, NotLeadingError
 from kubeprobe.kube.patience import when_reachable
 from kubeprobe.kube.port import (
+    CHANGES,
     CONFIGMAPS,
     CONFIGS,
     DAEMON_SETS,
     DEPLOYMENTS,
+    GATES,
     LEASES,
     PODS,
     RESULTS,
@@ -67,6 +74,8 @@ from kubeprobe.plan.pod import Site
 
 logger = logging.getLogger("kubeprobe")
 WORKERS = 16
+NEEDED = (TEMPLATES, CONFIGS, RUNS, RESULTS, CHANGES, GATES, PODS, CONFIGMAPS, DEPLOYMENTS, DAEMON_SETS)
+"""What the operator cannot work without."""
 FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 30.0
 MOST_DOUBLINGS = 10
@@ -97,6 +106,8 @@ class Settings:
     host: str = "0.0.0.0"  # noqa: S104 - probes come from the pod network
     port: int = 8080
     writes: Limits = field(default_factory=Limits)
+    follow: Followable = field(default_factory=lambda: followable(KINDS, ()))
+    """The kinds whose changes may be followed."""
 
 
 class PartEndedError(Exception):
@@ -150,16 +161,21 @@ class Operator:
         self._heard = ResidentStore(views, utc_now)
         self._log_reader = LogReader(self._context, api, self._heard)
         self._results = ResultReconciler(self._context, self._nodes, self._heard)
-        configs = ConfigReconciler(self._context, self._tidier, self._results.latest)
+        self._changes = Changes(self._context, api, settings.follow, replica.lease_namespace, time.monotonic)
+        configs = ConfigReconciler(self._context, self._tidier, self._results.latest, self._changes)
         templates = TemplateReconciler(self._context)
         self._discovery = Discovery(api, self._context, time.monotonic)
         self._residents = ResidentReconciler(self._context, self._discovery, self._heard)
+        sources = GateSources(self._changes, self._results, self._nodes.names, replica.lease_namespace)
+        self._gates = Gates(self._context, api, sources, time.monotonic)
         self._reconcile = {
             Kind.TEMPLATE: templates.reconcile,
             Kind.CONFIG: configs.reconcile,
             Kind.RUN: sweeps.reconcile,
             Kind.RESULT: self._results.reconcile,
             Kind.RESIDENT: self._residents.reconcile,
+            Kind.CHANGE: ChangeReconciler(self._context, self._changes).reconcile,
+            Kind.GATE: self._gates.reconcile,
         }
         self._failures: Counter[Work] = Counter()
 
@@ -178,8 +194,8 @@ class Operator:
     async def _lead(self, stop: asyncio.Event) -> None:
         """All that writes, from what is written and from nothing that this process remembers, until `stop` is set."""
         self._context.metrics.leader_transitions.inc()
-        parts = (self._runs, self._waves, self._results, self._residents, self._discovery, self._tidier, self._budget)
-        for part in parts:
+        reconcilers = (self._runs, self._waves, self._results, self._residents)
+        for part in (*reconcilers, self._discovery, self._changes, self._gates, self._tidier, self._budget):
             part.reset()
         self._failures.clear()
         # The leader before wrote until now, and an outage may have kept its last words from the views.
@@ -190,7 +206,7 @@ class Operator:
         if self._badge is not None:
             self._badge.look()
         housekeeping = (self._tidier.run(), self._leftovers.run(), self._context.recorder.run())
-        beside = (*housekeeping, self._discovery.run(), self._log_reader.run())
+        beside = (*housekeeping, self._discovery.run(), self._log_reader.run(), self._changes.run(), self._gates.run())
         async with _running(*beside, *(self._work() for _ in range(WORKERS))):
             await stop.wait()
         with contextlib.suppress(ApiError, TimeoutError):
@@ -214,15 +230,19 @@ class Operator:
             add((Kind.TEMPLATE, ("", template.metadata.name)))
         for run in going:
             add((Kind.RUN, (run.metadata.namespace, run.metadata.name)))
+        for change in views.changes:
+            add((Kind.CHANGE, ("", change.metadata.name)))
         for kind in (Kind.CONFIG, Kind.RESULT):
             for key in configs:
                 add((kind, key))
+        for gate in views.gates:
+            add((Kind.GATE, ("", gate.metadata.name)))
         for run in over:
             add((Kind.RUN, (run.metadata.namespace, run.metadata.name)))
 
     async def _check_access(self) -> None:
         """A watch would retry a refusal for ever; a person wants to know now."""
-        for resource in (TEMPLATES, CONFIGS, RUNS, RESULTS, PODS, CONFIGMAPS, DEPLOYMENTS, DAEMON_SETS):
+        for resource in NEEDED:
             try:
                 await self._api.raw(f"{resource.path(None)}?limit=1")
             except ApiError as error:
@@ -240,7 +260,7 @@ class Operator:
 
     async def _watch(self) -> None:
         """Follow everything; decisions begin when all that is there has been seen once."""
-        watched = Watcher(self._context, self._runs, self._waves, self._residents).feeds()
+        watched = Watcher(self._context, self._runs, self._waves, self._residents, self._changes).feeds()
         beside = (*self._leftovers.feeds(), *([self._badge.feed()] if self._badge else []))
         self._decisive[:] = [Reflector(self._api, feed, time.monotonic) for feed in watched]
         self._watches[:] = [*self._decisive, *(Reflector(self._api, feed, time.monotonic) for feed in beside)]
@@ -272,7 +292,7 @@ class Operator:
 
     def _followed(self) -> tuple[Reflector, ...]:
         """All watches."""
-        return (*self._watches, *self._nodes.followed, *self._discovery.followed)
+        return (*self._watches, *self._nodes.followed, *self._discovery.followed, *self._changes.watches)
 
     def _watch_age_seconds(self) -> float:
         """How long ago the watch that hears least was last told something, of those that runs are judged by.

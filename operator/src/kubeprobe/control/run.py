@@ -14,6 +14,7 @@ from kubeprobe.control.evidence import gather_evidence
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import CONFIGS, NAMESPACES, PODS, RUNS, TEMPLATES, ApiError
 from kubeprobe.plan.budget import Priority
+from kubeprobe.plan.chain import changes_of
 from kubeprobe.plan.delivery import Attempts, Refusal
 from kubeprobe.plan.due import is_replaced
 from kubeprobe.plan.pod_view import PodView, read_pod
@@ -230,6 +231,8 @@ class RunReconciler:
         if run.spec.config_ref is not None:
             self._ctx.queue.add((Kind.RESULT, (meta.namespace, run.spec.config_ref.name)))
             self._ctx.queue.add((Kind.CONFIG, (meta.namespace, run.spec.config_ref.name)))
+        for change in changes_of(run):
+            self._ctx.queue.add((Kind.CHANGE, ("", change)))
 
     async def adopt(self, run: ProbeRun, patch: dict[str, Any], priority: Priority = Priority.RUN) -> ProbeRun | None:
         """Make a run that a user created belong to its config; None when it is gone. Raises `ApiError`."""

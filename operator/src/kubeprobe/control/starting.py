@@ -6,6 +6,7 @@ from kubeprobe.api import ProbeConfig, ProbeRun
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.kube.port import RUNS, ApiError, Object
 from kubeprobe.plan.budget import Priority
+from kubeprobe.plan.chain import changes_of
 
 
 async def start_run(context: Context, config: ProbeConfig, manifest: Object) -> ProbeRun | None:
@@ -33,4 +34,6 @@ async def start_run(context: Context, config: ProbeConfig, manifest: Object) -> 
             context.recorder.record(config, "RunRefused", f"its run was not created: {error}", warning=True)
         raise
     context.queue.add((Kind.RUN, (namespace, name)))
+    for change in changes_of(run):
+        context.queue.add((Kind.CHANGE, ("", change)))
     return run

@@ -26,6 +26,7 @@ from kubeprobe.api import (
 )
 from kubeprobe.kube.port import Object
 from kubeprobe.kube.reflector import Held
+from kubeprobe.plan.chain import changes_of
 from kubeprobe.plan.nodes import Node
 from kubeprobe.plan.owned import Owned, OwnedKind
 from kubeprobe.plan.pod_view import PodView
@@ -38,11 +39,11 @@ V = TypeVar("V")
 
 
 class View(Generic[V]):
-    """The objects of one kind by key, and by the group that a function puts each into (a run's config, say)."""
+    """The objects of one kind by key, and by the groups that a function puts each into (a run's config, say)."""
 
-    def __init__(self, ident: Callable[[V], Held], group_of: Callable[[V], Key | None] = lambda _: None) -> None:
+    def __init__(self, ident: Callable[[V], Held], groups_of: Callable[[V], tuple[Key, ...]] = lambda _: ()) -> None:
         self._ident = ident
-        self._group_of = group_of
+        self._groups_of = groups_of
         self._objects: dict[Key, V] = {}
         self._groups: dict[Key, set[Key]] = {}
         self._followers: list[Callable[[Key, V | None, V | None], None]] = []
@@ -80,8 +81,7 @@ class View(Generic[V]):
                 return False
             self._ungroup(ident.key, known)
         self._objects[ident.key] = new
-        group = self._group_of(new)
-        if group is not None:
+        for group in self._groups_of(new):
             self._groups.setdefault(group, set()).add(ident.key)
         self._tell(ident.key, known, new)
         return True
@@ -99,13 +99,11 @@ class View(Generic[V]):
             told(key, before, now)
 
     def _ungroup(self, key: Key, known: V) -> None:
-        group = self._group_of(known)
-        if group is None:
-            return
-        members = self._groups.get(group, set())
-        members.discard(key)
-        if not members:
-            self._groups.pop(group, None)
+        for group in self._groups_of(known):
+            members = self._groups.get(group, set())
+            members.discard(key)
+            if not members:
+                self._groups.pop(group, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +188,13 @@ class Views:
 
     def __init__(self) -> None:
         self.templates: View[ProbeTemplate] = View(_ident)
-        self.configs: View[ProbeConfig] = View(_ident, lambda config: ("", config.spec.template_ref.name))
+        self.configs: View[ProbeConfig] = View(_ident, lambda config: (("", config.spec.template_ref.name),))
         """Grouped by the template that they name."""
-        self.runs: View[ProbeRun] = View(_ident, _config_of)
-        """Grouped by the config that they belong to."""
+        self.runs: View[ProbeRun] = View(_ident, _run_groups)
+        """Grouped by the config that they belong to, and by the Changes that they are for."""
         self.results: View[ResultView] = View(_flat_ident)
         self.pods: View[PodView] = View(_flat_ident)
-        self.resident_pods: View[ResidentPod] = View(_flat_ident, lambda pod: pod.key)
+        self.resident_pods: View[ResidentPod] = View(_flat_ident, lambda pod: (pod.key,))
         """Grouped by the config that they probe for."""
         self.nodes: View[Node] = View(lambda one: Held(("", one.name), one.uid, one.resource_version))
         self.owned: dict[OwnedKind, View[Owned]] = {kind: View(_flat_ident, _prober_of) for kind in OwnedKind}
@@ -211,12 +209,13 @@ class Views:
         return found.labels if found else None
 
 
-def _config_of(run: ProbeRun) -> Key | None:
-    return (run.metadata.namespace, run.spec.config_ref.name) if run.spec.config_ref else None
+def _run_groups(run: ProbeRun) -> tuple[Key, ...]:
+    own = ((run.metadata.namespace, run.spec.config_ref.name),) if run.spec.config_ref else ()
+    return (*own, *(("", change) for change in changes_of(run)))
 
 
-def _prober_of(one: Owned) -> Key:
-    return (one.namespace, one.config)
+def _prober_of(one: Owned) -> tuple[Key]:
+    return ((one.namespace, one.config),)
 
 
 def _flat_ident(one: ResultView | PodView | ResidentPod | Owned) -> Held:

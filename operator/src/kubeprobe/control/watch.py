@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kubeprobe.api import Change, ChangeGate, Phase, ProbeConfig, ProbeRun, ProbeTemplate
+from kubeprobe.control.changes import Changes
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.resident import RESOURCES as PROBER_RESOURCES
 from kubeprobe.control.resident import ResidentReconciler
@@ -25,6 +26,7 @@ from kubeprobe.kube.port import (
     Resource,
 )
 from kubeprobe.kube.reflector import Feed
+from kubeprobe.plan.chain import changes_of
 from kubeprobe.plan.found import LABEL_RESIDENT, wanted_kinds
 from kubeprobe.plan.owned import OwnedKind, read_owned
 from kubeprobe.plan.pod_view import read_pod
@@ -44,13 +46,19 @@ class Watcher:
     """Puts what was seen into the views, and what follows from it into the queue."""
 
     def __init__(
-        self, context: Context, runs: RunReconciler, waves: WaveReconciler, residents: ResidentReconciler
+        self,
+        context: Context,
+        runs: RunReconciler,
+        waves: WaveReconciler,
+        residents: ResidentReconciler,
+        changes: Changes,
     ) -> None:
         self._ctx = context
         self._views = context.views
         self._runs = runs
         self._waves = waves
         self._residents = residents
+        self._changes = changes
 
     def feeds(self) -> tuple[Feed, ...]:
         """All that the operator watches: its own kinds, pods of probes and probers, and namespaces for their labels."""
@@ -106,15 +114,22 @@ class Watcher:
     def config(self, body: Object) -> None:
         """A config is to be reconciled."""
         config = ProbeConfig.model_validate(body)
+        before = self._views.configs.get((config.metadata.namespace, config.metadata.name))
         if self._views.configs.put(config):
+            if _triggers(before) != _triggers(config):
+                self._changes.look_at_configs()
             self._add(Kind.CONFIG, (config.metadata.namespace, config.metadata.name))
 
     def config_gone(self, key: Key, uid: str) -> None:
         """Its runs go with it by ownership; nothing is planned for it any more."""
         self._views.configs.drop(key, uid)
+        self._changes.look_at_configs()
         self._ctx.queue.forget((Kind.CONFIG, key))
         self._add(Kind.RESIDENT, key)
         self._add(Kind.RESULT, key)
+        for change in self._views.changes:
+            if any((one.namespace, one.name) == key for one in change.spec.probes):
+                self._add(Kind.CHANGE, ("", change.metadata.name))
 
     def run(self, body: Object) -> None:
         """A run is to be brought forward; a completed one counts in its config's answer."""
@@ -126,6 +141,7 @@ class Watcher:
         if run.status.phase is Phase.COMPLETED and run.spec.config_ref is not None:
             self._add(Kind.CONFIG, (namespace, run.spec.config_ref.name))
             self._sweep_of(run)
+        self._changes_of(run)
 
     def run_gone(self, key: Key, uid: str) -> None:
         """The config may start another one."""
@@ -152,22 +168,26 @@ class Watcher:
         """A change is to be followed until it is over."""
         change = Change.model_validate(body)
         if self._views.changes.put(change):
+            self._changes.look()
             self._add(Kind.CHANGE, ("", change.metadata.name))
 
     def change_gone(self, key: Key, uid: str) -> None:
         """Nothing is asked for it any more."""
         self._views.changes.drop(key, uid)
+        self._changes.look()
         self._add(Kind.CHANGE, key)
 
     def gate(self, body: Object) -> None:
         """A gate is to be opened or closed."""
         gate = ChangeGate.model_validate(body)
         if self._views.gates.put(gate):
+            self._changes.look()
             self._add(Kind.GATE, ("", gate.metadata.name))
 
     def gate_gone(self, key: Key, uid: str) -> None:
         """It holds nothing any more."""
         self._views.gates.drop(key, uid)
+        self._changes.look()
         self._add(Kind.GATE, key)
 
     def pod(self, body: Object) -> None:
@@ -219,6 +239,11 @@ class Watcher:
         if wanted_kinds(config):
             self._add(Kind.RESIDENT, (config.metadata.namespace, config.metadata.name))
 
+    def _changes_of(self, run: ProbeRun) -> None:
+        """What it comes to is part of what the Changes come to that it is for."""
+        for change in changes_of(run):
+            self._add(Kind.CHANGE, ("", change))
+
     def _sweep_of(self, run: ProbeRun) -> None:
         """When a wave is over, or gone, its sweep goes on."""
         if run.spec.target is not None and run.spec.target.sweep:
@@ -230,3 +255,10 @@ class Watcher:
 
     def _add(self, kind: Kind, key: Key) -> None:
         self._ctx.queue.add((kind, key))
+
+
+def _triggers(config: ProbeConfig | None) -> tuple[object, ...] | None:
+    """What of a config decides which changes it hears of; None where it hears of none."""
+    if config is None or not config.spec.triggers:
+        return None
+    return config.metadata.uid, config.metadata.generation, config.metadata.deletion_timestamp

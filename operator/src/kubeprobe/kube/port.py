@@ -24,13 +24,15 @@ class Resource:
     plural: str
     metadata_only: bool = False
     """Whether lists and watches are to bring metadata alone, for objects whose rest is large and of no use."""
+    within: str = ""
+    """The namespace in which all of it is listed and watched; empty for all namespaces."""
 
     def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
         """The URL path of the collection, of one object, or of one object's subresource."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         parts = [root]
-        if namespace:
-            parts.append(f"namespaces/{namespace}")
+        if namespace or self.within:
+            parts.append(f"namespaces/{namespace or self.within}")
         parts.append(self.plural)
         parts.extend(part for part in (name, subresource) if part)
         return "/".join(parts)
@@ -51,6 +53,13 @@ EVENTS = Resource("", "v1", "events")
 CONFIGMAPS = Resource("", "v1", "configmaps")
 DEPLOYMENTS = Resource("apps", "v1", "deployments")
 DAEMON_SETS = Resource("apps", "v1", "daemonsets")
+STATEFUL_SETS = Resource("apps", "v1", "statefulsets")
+REPLICA_SETS = Resource("apps", "v1", "replicasets")
+CONTROLLER_REVISIONS = Resource("apps", "v1", "controllerrevisions")
+SECRETS = Resource("", "v1", "secrets")
+CUSTOM_RESOURCE_DEFINITIONS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions")
+VALIDATING_WEBHOOKS = Resource("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations")
+MUTATING_WEBHOOKS = Resource("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations")
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
 INGRESSES = Resource("networking.k8s.io", "v1", "ingresses")
 LEASES = Resource("coordination.k8s.io", "v1", "leases")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from kubeprobe.api import Change, ChangeSource, ChangeType
-from kubeprobe.plan.fingerprint import ObjectKey, Tracked, differences
+from kubeprobe.plan.fingerprint import ObjectKey, Tracked, differences, fingerprint
 
 ANNOUNCED = "Announced"
 """The kind under which a Change names what was announced."""
@@ -74,37 +74,61 @@ def missing(key: ObjectKey, base: Tracked | None, now: datetime) -> Changed:
     return Changed(key, ChangeType.DELETED, "", now, base.api_version, base.uid, base.labels, base=base)
 
 
-def announced(gate: str, namespace: str, name: str, mark: str, by: str, message: str, now: datetime) -> Changed:
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What somebody says that changes, such as a release tool or a CI job."""
+
+    by: str
+    """Who announces it."""
+    namespace: str = ""
+    """Of what changes; empty where that is not said."""
+    name: str = ""
+    """Of what changes; empty where that is not said."""
+    key: str = ""
+    """What tells this announcement from the one before it, such as a checksum or a commit. Release tools announce each
+    step of one release, which is one change; without a key each announcement is a change of its own."""
+    message: str = ""
+    """What changes, as a sentence."""
+    link: str = ""
+    """Where there is more about it."""
+
+    def mark(self, now: datetime) -> str:
+        """What its key comes to."""
+        return fingerprint(["key", self.key] if self.key else ["at", now.isoformat()])
+
+    def about(self, gate: str) -> ObjectKey:
+        """What a Change names it by: what changes, or else the gate."""
+        return ObjectKey(ANNOUNCED, self.namespace, self.name or gate)
+
+
+def announced(gate: str, said: Announcement, now: datetime) -> Changed:
     """What somebody announced.
 
     Args:
         gate: the gate at which it was.
-        namespace: of what changes, where that was said.
-        name: of what changes; the gate's where that was not said.
-        mark: what tells this announcement from the one before it, as `fingerprint.fingerprint` writes it.
-        by: who announced it.
-        message: what was said of it.
+        said: what was said.
         now: the time.
     """
     return Changed(
-        ObjectKey(ANNOUNCED, namespace, name or gate),
+        said.about(gate),
         ChangeType.MODIFIED,
-        mark,
+        said.mark(now),
         now,
-        details=message,
-        by=by,
+        details=said.message,
+        by=said.by,
+        cause=said.link,
     )
 
 
-def announced_before(changes: Iterable[Change], gate: str, namespace: str, name: str) -> str | None:
-    """What tells the newest announcement of something at a gate; None where there is none.
+def announced_before(changes: Iterable[Change], gate: str, said: Announcement, now: datetime) -> str | None:
+    """The name of the Change that is this very announcement, made before; None where it is a new one.
 
-    Release tools announce each step of one release. They are one change, until another one is announced.
+    It counts until another one of the same thing is made: what is announced again after that is a new change.
     """
-    key = (ANNOUNCED, namespace, name or gate)
+    key, mark = said.about(gate), said.mark(now)
     mine = (one for one in changes if one.spec.source is ChangeSource.ANNOUNCED and gate in one.spec.gates)
     for change in sorted(mine, key=lambda one: one.metadata.name, reverse=True):
         for one in change.spec.objects:
-            if (one.kind, one.namespace, one.name) == key:
-                return one.fingerprint
+            if ObjectKey(one.kind, one.namespace, one.name) == key:
+                return change.metadata.name if one.fingerprint == mark else None
     return None

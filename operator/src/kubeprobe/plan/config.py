@@ -40,6 +40,8 @@ class ConfigSeen:
     """What is known of the target: the ProbeResult, as written."""
     changes: Collection[str] = ()
     """The Changes that are not over: their runs tell what has had its run."""
+    unheard: Mistake | None = None
+    """What keeps its triggers from being heard; its schedule is none the worse for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ def plan_config(seen: ConfigSeen, now: datetime) -> ConfigPlan:
     what = _due(seen, runs, cadence, slots_since, now)
     expires_at = _expires_at(config, spent, now)
     return ConfigPlan(
-        status=_status(config, mistake, slots_since, now),
-        mistake=mistake,
+        status=_status(config, mistake or seen.unheard, slots_since, now),
+        mistake=mistake or seen.unheard,
         due=what,
         surplus=(*surplus(config, spent, now), *spare_waves(mine)),
         wake_at=min((time for time in (what.wake_at, expires_at) if time is not None), default=None),

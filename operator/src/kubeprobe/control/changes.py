@@ -1,0 +1,286 @@
+"""All that is known of changes: what is followed, what of it was told, and how far those are that are not over.
+
+The parts have modules of their own: `tracking` watches, `ledgers` remembers, `batches` gathers and writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
+
+from kubeprobe.api import Change, ChangeGate, ChangeProbe, ChangeSource, ProbeConfig
+from kubeprobe.control.audience import Audience
+from kubeprobe.control.batches import Batches
+from kubeprobe.control.context import Context, Kind
+from kubeprobe.control.follow import Followable
+from kubeprobe.control.ledgers import RETRY_SECONDS, Ledgers
+from kubeprobe.control.tracking import NEW_PODS, Tracking
+from kubeprobe.control.view import Key
+from kubeprobe.kube.port import Api, ApiError
+from kubeprobe.kube.reflector import Reflector
+from kubeprobe.plan import gate_scope
+from kubeprobe.plan.chain import chains_of
+from kubeprobe.plan.change import is_over
+from kubeprobe.plan.change_probe import ProbeSeen
+from kubeprobe.plan.change_runs import ChangeRuns, Skipped, plan_change_runs, skips
+from kubeprobe.plan.changed import Announcement
+from kubeprobe.plan.demand import Demand, Followed, follow, rollouts_of
+from kubeprobe.plan.fingerprint import ObjectKey, Tracked, source_of
+from kubeprobe.plan.gate_change import in_scope, workload_of
+from kubeprobe.plan.known import as_key, told
+from kubeprobe.plan.reach import Reach, demand_of
+from kubeprobe.plan.resolve import Mistake, of_config
+from kubeprobe.plan.rollout import Rollout, RolloutState
+from kubeprobe.plan.run import belongs
+from kubeprobe.plan.sweep import is_wave
+from kubeprobe.plan.triggers import not_followed
+
+logger = logging.getLogger("kubeprobe.changes")
+
+QUIET_SECONDS = 0.2
+"""A rollout moves many things at once: what a Change is told of them is gathered for so long."""
+YIELD_EVERY = 200
+"""Objects between two turns of the event loop."""
+
+
+class Changes:
+    """The changes of a cluster.
+
+    Args:
+        context: what all reconcilers share.
+        api: where objects are watched.
+        may: the kinds that may be followed.
+        namespace: the operator's own.
+        clock: seconds that only go forward, such as `time.monotonic`.
+    """
+
+    def __init__(self, context: Context, api: Api, may: Followable, namespace: str, clock: Callable[[], float]) -> None:
+        self._ctx = context
+        self._may = may
+        self._audience = Audience(context.views, namespace)
+        self.ledgers = Ledgers(context, namespace, clock)
+        self.batches = Batches(context, self._audience, self.ledgers, self.look)
+        self.tracking = Tracking(api, may, self._wanted, self.ledgers.seal, clock)
+        self._keys: dict[str, frozenset[ObjectKey]] = {}
+        """The objects of Changes, as far as there are any."""
+        self._bound: dict[Key, list[tuple[Change, ChangeProbe]]] | None = None
+        """The Changes that are not over, by the configs that they name."""
+        self._wants: frozenset[str] | None = None
+
+    async def run(self) -> None:
+        """Follow what somebody wants and write what became of it, for ever: for as long as this replica leads."""
+        while True:
+            try:
+                await self.ledgers.load()
+                break
+            except ApiError as error:
+                logger.warning("fingerprints were not read: %s", error)
+                await asyncio.sleep(RETRY_SECONDS)
+        self.ledgers.keep_only(self._wanted())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.tracking.run(self))
+            group.create_task(self.batches.run())
+            group.create_task(self.ledgers.run())
+
+    def reset(self) -> None:
+        """Forget what was held in memory: another replica may have led meanwhile."""
+        self.ledgers.reset()
+        self.batches.reset()
+        self.tracking.clear()
+        self._keys.clear()
+        self.look_at_configs()
+
+    @property
+    def watches(self) -> tuple[Reflector, ...]:
+        """What is watched now."""
+        return self.tracking.watches
+
+    def look(self) -> None:
+        """A gate or a Change came, went, or is another now: what is wanted may be, too."""
+        self._bound = self._wants = None
+        self.tracking.look()
+
+    def look_at_configs(self) -> None:
+        """A config with triggers came, went, or is another now."""
+        self._audience.stir()
+        self.look()
+
+    def seen(self, key: ObjectKey, before: Tracked | None, after: Tracked | None) -> None:
+        """See `kubeprobe.control.tracking.Listener`."""
+        self.batches.seen(key, before, after)
+
+    def moved(self, key: ObjectKey) -> None:
+        """See `kubeprobe.control.tracking.Listener`."""
+        for change in self._going():
+            if change.spec.source is ChangeSource.ROLLOUT and key in self._keys_of(change):
+                self._have_looked_at(change)
+
+    async def listed(self, kind: str) -> None:
+        """See `kubeprobe.control.tracking.Listener`."""
+        if kind != NEW_PODS:
+            await self._compare(kind)
+        for change in self._going():
+            self._have_looked_at(change)
+        for gate in self._ctx.views.gates:
+            self._ctx.queue.add((Kind.GATE, ("", gate.metadata.name)))
+
+    def left(self, kind: str) -> None:
+        """See `kubeprobe.control.tracking.Listener`."""
+        self.batches.left(kind)
+        self.ledgers.keep_only(self._wanted() - {kind})
+
+    def known(self, change: Change) -> bool:
+        """Whether all is known of the objects of a Change."""
+        kinds = {one.kind for one in change.spec.objects}
+        if change.spec.others:
+            kinds |= {kind for kind in self._may if source_of(kind) is change.spec.source}
+        if any(one.pin_to_nodes for one in change.spec.probes):
+            kinds.add(NEW_PODS)
+        return self.tracking.ready(*(kinds & self._wanted()))
+
+    def runs(self, config: ProbeConfig) -> ChangeRuns:
+        """What changes ask of a config now."""
+        key = (config.metadata.namespace, config.metadata.name)
+        named = self._naming(key)
+        if not named:
+            return ChangeRuns(())
+        now, runs = self._ctx.now(), self._ctx.views.runs.group(key)
+        demands = [self._demand(change, probe, config) for change, probe in named if self.known(change)]
+        plan = plan_change_runs(config, demands, runs, self.skipped(key), now)
+        unknown = [Followed(Demand(change, probe)) for change, probe in named if not self.known(change)]
+        return ChangeRuns((*plan.followed, *unknown), plan.create, plan.wake_at)
+
+    def names(self, config: Key) -> frozenset[str]:
+        """The Changes that are not over and that a config has runs for, or will have."""
+        runs = self._ctx.views.runs.group(config)
+        if not runs:
+            return frozenset()
+        return frozenset(one.metadata.name for one in self._going())
+
+    def unheard(self, config: ProbeConfig) -> Mistake | None:
+        """What keeps a config's triggers from being heard; None where nothing does."""
+        return not_followed(config, self._may)
+
+    def followed(self, config: Key) -> tuple[Followed, ...]:
+        """How far a config is with the changes that its own triggers run it for."""
+        found = self._ctx.views.configs.get(config)
+        return self.runs(found).followed if found is not None else ()
+
+    def skipped(self, config: Key) -> Skipped | None:
+        """Why a config does not run for changes; None where it does."""
+        views, found = self._ctx.views, self._ctx.views.configs.get(config)
+        if found is None:
+            return skips(None, None, self._ctx.now())
+        template = views.templates.get(("", found.spec.template_ref.name))
+        work = of_config(found, template, views.namespace_labels(config[0]))
+        return skips(found, work if isinstance(work, Mistake) else None, self._ctx.now())
+
+    def probe_seen(self, change: Change, probe: ChangeProbe) -> ProbeSeen:
+        """How far one of the configs is that a Change names."""
+        key = (probe.namespace, probe.name)
+        config = self._ctx.views.configs.get(key)
+        followed = None
+        if config is not None:
+            runs = (one for one in self._ctx.views.runs.group(key) if belongs(one, config) and not is_wave(one))
+            followed = follow(self._demand(change, probe, config), chains_of(config, runs), self._ctx.now())
+        return ProbeSeen(probe, followed, self.skipped(key))
+
+    def rollouts(self, change: Change, concerns: Callable[[Tracked], bool]) -> tuple[Rollout, ...]:
+        """How far those of a Change's workloads are that somebody looks at; none of them where it is not known yet."""
+        if is_over(change):
+            return ()
+        if not self.known(change):
+            named = change.spec.objects if change.spec.source is ChangeSource.ROLLOUT else ()
+            return tuple(
+                Rollout(as_key(one), RolloutState.UNSEEN, f"{as_key(one)} is not looked at yet") for one in named
+            )
+        reach = self._reach(change)
+        return rollouts_of(change, concerns, reach.tracked, reach.workloads)
+
+    def workloads(self, gate: ChangeGate) -> tuple[gate_scope.Workload, ...] | None:
+        """The workloads whose changes are a gate's to hold; None while they are not known."""
+        kinds = {kind.value for kind in gate.spec.scope.kinds} & self._may.keys()
+        if not self.tracking.ready(*kinds):
+            return None
+        return tuple(self._in_scope(gate, kinds))
+
+    async def announce(self, gate: str, said: Announcement) -> str:
+        """Take in what is announced at a gate; the name of its Change, which is written when this returns.
+
+        Raises:
+            ApiError: it was not written.
+        """
+        return await self.batches.announce(gate, said)
+
+    def forget(self, change: str) -> None:
+        """A Change is over, or gone."""
+        self._keys.pop(change, None)
+
+    def _wanted(self) -> frozenset[str]:
+        """The kinds that somebody wants and that may be followed, and NEW_PODS if they are."""
+        if self._wants is None:
+            self._wants = (self._audience.kinds() & self._may.keys()) | self._audience.wants_pods()
+        return self._wants
+
+    async def _compare(self, kind: str) -> None:
+        """Find what became of the objects of a kind while nobody looked."""
+        tracked = self.tracking.tracked
+        present = {key: one.fingerprint for key, one in tracked.items() if key.kind == kind}
+        ledger = self.ledgers.begin(kind, present)
+        for count, key in enumerate({**present, **dict.fromkeys(ledger.keys())}):
+            if self._covered(key):
+                self.batches.seen(key, None, tracked.get(key))
+            else:
+                ledger.note(key, "")
+            if count % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+
+    def _covered(self, key: ObjectKey) -> bool:
+        """Whether an object is where its kind may be looked for: what is not seen any more has not gone by that."""
+        return any(one.within in ("", key.namespace) for one in self._may[key.kind])
+
+    def _going(self) -> Iterator[Change]:
+        return (one for one in self._ctx.views.changes if not is_over(one))
+
+    def _naming(self, config: Key) -> Iterable[tuple[Change, ChangeProbe]]:
+        """The Changes that are not over and that name a config."""
+        if self._bound is None:
+            self._bound = {}
+            for change in self._going():
+                for probe in change.spec.probes:
+                    self._bound.setdefault((probe.namespace, probe.name), []).append((change, probe))
+        return self._bound.get(config, ())
+
+    def _demand(self, change: Change, probe: ChangeProbe, config: ProbeConfig) -> Demand:
+        return demand_of(change, probe, config, self._reach(change))
+
+    def _reach(self, change: Change) -> Reach:
+        tracking = self.tracking
+        tracked = {key: tracking.tracked[key] for key in self._keys_of(change) if key in tracking.tracked}
+        return Reach(tracked, tracking.workloads, self._audience.namespaces, tracking.pods.new_pods)
+
+    def _keys_of(self, change: Change) -> frozenset[ObjectKey]:
+        """The objects of a Change. Those that it does not name are found among all that there are, once."""
+        name, named = change.metadata.name, frozenset(as_key(one) for one in change.spec.objects)
+        if not change.spec.others:
+            return named
+        if name not in self._keys:
+            keys = frozenset(told(change, self.tracking.tracked))
+            if not self.known(change):
+                return keys
+            self._keys[name] = keys
+        return self._keys[name]
+
+    def _have_looked_at(self, change: Change) -> None:
+        self._ctx.queue.add_after((Kind.CHANGE, ("", change.metadata.name)), QUIET_SECONDS)
+        for gate in change.spec.gates:
+            self._ctx.queue.add_after((Kind.GATE, ("", gate)), QUIET_SECONDS)
+
+    def _in_scope(self, gate: ChangeGate, kinds: set[str]) -> Iterator[gate_scope.Workload]:
+        for key in self.tracking.workloads:
+            one, ledger = self.tracking.tracked[key], self.ledgers.of(key.kind)
+            if key.kind in kinds and in_scope(gate, one, self._audience.namespaces, self._audience.own_namespace):
+                found = workload_of(one, ledger.known(key) if ledger is not None else None)
+                if found is not None:
+                    yield found
