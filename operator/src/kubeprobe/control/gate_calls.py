@@ -22,7 +22,7 @@ class GateCalls:
     """Has gates reconciled when something changed that they go by, and Changes when a gate says something else.
 
     Args:
-        views: followed from now on, so it has to be there before they fill.
+        views: followed from now on.
         queue: where gates are put.
     """
 
@@ -31,6 +31,8 @@ class GateCalls:
         self._queue = queue
         self._configs: dict[Key, set[Key]] = {}
         self._gates: dict[Key, set[Key]] = {}
+        for gate in views.gates:
+            self._bind_all(gate)
         views.configs.follow(self._config)
         views.gates.follow(self._gate)
         views.runs.follow(self._run)
@@ -67,8 +69,11 @@ class GateCalls:
         for config in self._configs.pop(key, ()):
             self._gates[config].discard(key)
         if now is not None:
-            for one in self._views.configs:
-                self._bind(now, one)
+            self._bind_all(now)
+
+    def _bind_all(self, gate: ChangeGate) -> None:
+        for config in self._views.configs:
+            self._bind(gate, config)
 
     def _bind(self, gate: ChangeGate, config: ProbeConfig) -> None:
         if binds(gate, config):
