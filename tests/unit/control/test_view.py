@@ -27,7 +27,7 @@ class Thing:
 def things() -> View[Thing]:
     return View(
         lambda one: Held(("ns", one.name), one.uid, one.version),
-        lambda one: ("ns", one.group) if one.group else None,
+        lambda one: tuple(("ns", name) for name in one.group.split("+") if name),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 import typer
 import uvloop
 
+from kubeprobe.control.follow import KINDS, Followable, followable
 from kubeprobe.kube.client import Client, connect
 from kubeprobe.kube.patience import when_reachable
 from kubeprobe.kube.port import SERVICES, ApiError
@@ -44,6 +45,16 @@ def operator(
     writes_burst: Annotated[
         int, typer.Option(min=1, help="How many of its writes may come at once after a quiet while.")
     ] = WRITES_BURST,
+    follow: Annotated[
+        str,
+        typer.Option(
+            help="The kinds whose changes may be followed, with commas between them; others than Kubernetes' own "
+            "as KIND.GROUP/VERSION/PLURAL."
+        ),
+    ] = ",".join(KINDS),
+    secret_namespaces: Annotated[
+        str, typer.Option(help="The namespaces in which Secrets may be followed, with commas between them.")
+    ] = "",
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Kubeconfig; else $KUBECONFIG, the pod's own, ~/.kube.")
     ] = None,
@@ -54,13 +65,17 @@ def operator(
         raise typer.BadParameter("set exactly one of --intake-url and --intake-service")
     if pod_name and not pod_namespace:
         raise typer.BadParameter("--pod-name needs --pod-namespace: set POD_NAMESPACE by the downward API as well")
+    try:
+        may = followable(_words(follow), _words(secret_namespaces))
+    except ValueError as error:
+        raise typer.BadParameter(f"--follow: {error}") from error
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     for noisy in ("asyncio", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         replica = _Replica(pod_name, pod_namespace, lease_namespace)
         writes = Limits(writes_per_second, writes_burst)
-        uvloop.run(_run(intake_url, intake_service, host, port, writes, kubeconfig, replica))
+        uvloop.run(_run(intake_url, intake_service, host, port, writes, kubeconfig, replica, may))
     except (ApiError, OSError) as error:
         typer.echo(f"kubeprobe operator: {error}", err=True)
         raise typer.Exit(1) from error
@@ -80,6 +95,7 @@ async def _run(
     writes: Limits,
     kubeconfig: Path | None,
     which: _Replica,
+    may: Followable,
 ) -> None:
     # Only here: the other commands are not to wait for what a server needs.
     from kubeprobe.control.operator import Operator, Replica, Settings
@@ -96,9 +112,13 @@ async def _run(
         loop.add_signal_handler(number, stop.set)
     async with await connect(kubeconfig, user=identity) as api:
         url = intake_url or await when_reachable(lambda: _service_url(api, intake_service), stop) or ""
-        settings = Settings(intake_url=url, replica=replica, host=host, port=port, writes=writes)
+        settings = Settings(intake_url=url, replica=replica, host=host, port=port, writes=writes, follow=may)
         await Operator(api, settings).run(stop)
     logger.info("ended")
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 async def _service_url(api: Client, service: str) -> str:
