@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -244,4 +244,46 @@ async def test_a_rollout_that_never_ends_is_judged_when_its_time_is_over(shop: S
     assert shop.state() == "Open/Verifying/Pending"
     [run] = shop.asked()
     await shop.ends(run, "Failed")
+    assert shop.state() == "Closed/ProbeFailed/Failed"
+
+
+async def test_a_rollout_that_is_rolled_back_in_the_middle_leaves_nothing_waiting(shop: Shop) -> None:
+    shop.deploy("cart:2", status={"observedGeneration": 0})
+    await shop.replica.later(15)
+    assert shop.state() == "Open/Settling/Pending"
+    shop.deploy("cart:1")
+    await shop.replica.later(14)
+    assert len(shop.changes) == 2
+    for _ in shop.changes:  # the first was over when it was put back, the second came while the probes looked
+        assert shop.state() == "Open/Verifying/Pending"
+        [run] = shop.asked()
+        await shop.ends(run)
+        await shop.replica.later(1)
+    assert shop.state() == "Open/Verified/Passed"
+    assert [one.changed for one in shop.status().last_good] == [False]
+    assert all(one.status.finished_at is not None for one in shop.changes)
+    assert not shop.rolls_back()
+
+
+async def test_an_override_while_a_change_is_verified_opens_and_does_not_judge(shop: Shop) -> None:
+    shop.deploy("cart:2")
+    await shop.replica.later(13)
+    [run] = shop.asked()
+    until = (shop.replica.now + timedelta(seconds=60)).isoformat()
+    override = {"reason": "a fix must go out", "until": until}
+    shop.put(GATES, gate(scope=SCOPE, override=override, status=shop.status()))
+    await shop.ends(run, "Failed")
+    assert shop.state() == "Open/Override/Failed"
+    assert not shop.rolls_back()
+    await shop.replica.later(61)
+    assert shop.state() == "Closed/Verifying/Pending"
+    assert shop.asked()
+    assert not shop.rolls_back()
+
+
+async def test_an_override_that_has_ended_already_opens_nothing(shop: Shop) -> None:
+    await shop.probed("second", "Failed")
+    override = {"reason": "too late", "until": CREATED.isoformat()}
+    shop.put(GATES, gate(scope=SCOPE, override=override, status=shop.status()))
+    await shop.replica.later(1)
     assert shop.state() == "Closed/ProbeFailed/Failed"
