@@ -116,8 +116,15 @@ class ConfigReconciler:
         self._ctx.wake(Kind.CONFIG, (meta.namespace, meta.name), asked.wake_at)
         if asked.create is None:
             return
-        async with self._ctx.queue.exclusive((Kind.RUN, (meta.namespace, asked.create["metadata"]["name"]))):
-            run = await self._created(meta.namespace, asked.create)
+        key = (meta.namespace, meta.name)
+        try:
+            async with self._ctx.queue.exclusive((Kind.RUN, (meta.namespace, asked.create["metadata"]["name"]))):
+                run = await self._created(meta.namespace, asked.create)
+        except ApiError as error:
+            if not (error.passing or error.conflict):
+                self._changes.refused(key, f"its run was not created: {error}")
+            raise
+        self._changes.accepted(key)
         if run is not None:
             self._ctx.queue.add((Kind.RUN, (meta.namespace, run.metadata.name)))
             for change in changes_of(run):
