@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
 
 from kubeprobe.api import Change, ChangeGate, ChangeProbe, ChangeSource, ProbeConfig
 from kubeprobe.control.audience import Audience
@@ -40,6 +41,8 @@ logger = logging.getLogger("kubeprobe.changes")
 
 QUIET_SECONDS = 0.2
 """A rollout moves many things at once: what a Change is told of them is gathered for so long."""
+REFUSED_SECONDS = 300.0
+"""How long a run is asked for that the API server does not take."""
 YIELD_EVERY = 200
 """Objects between two turns of the event loop."""
 
@@ -67,6 +70,8 @@ class Changes:
         self._bound: dict[Key, list[tuple[Change, ChangeProbe]]] | None = None
         """The Changes that are not over, by the configs that they name."""
         self._wants: frozenset[str] | None = None
+        self._refused: dict[Key, tuple[datetime, str]] = {}
+        """Configs whose runs for changes the API server does not take: since when, and its words."""
 
     async def run(self) -> None:
         """Follow what somebody wants and write what became of it, for ever: for as long as this replica leads."""
@@ -89,6 +94,7 @@ class Changes:
         self.batches.reset()
         self.tracking.clear()
         self._keys.clear()
+        self._refused.clear()
         self.look_at_configs()
 
     @property
@@ -144,6 +150,7 @@ class Changes:
         key = (config.metadata.namespace, config.metadata.name)
         named = self._naming(key)
         if not named:
+            self._refused.pop(key, None)
             return ChangeRuns(())
         now, runs = self._ctx.now(), self._ctx.views.runs.group(key)
         demands = [self._demand(change, probe, config) for change, probe in named if self.known(change)]
@@ -174,7 +181,18 @@ class Changes:
             return skips(None, None, self._ctx.now())
         template = views.templates.get(("", found.spec.template_ref.name))
         work = of_config(found, template, views.namespace_labels(config[0]))
-        return skips(found, work if isinstance(work, Mistake) else None, self._ctx.now())
+        mistake = work if isinstance(work, Mistake) else None
+        return skips(found, mistake, self._ctx.now()) or self._given_up(config)
+
+    def refused(self, config: Key, words: str) -> None:
+        """Take in that the API server did not take a run; after some minutes the Changes go on without it."""
+        since, _ = self._refused.setdefault(config, (self._ctx.now(), words))
+        for change, _ in self._naming(config):
+            self._ctx.wake(Kind.CHANGE, ("", change.metadata.name), since + timedelta(seconds=REFUSED_SECONDS))
+
+    def accepted(self, config: Key) -> None:
+        """Take in that the API server took a run."""
+        self._refused.pop(config, None)
 
     def probe_seen(self, change: Change, probe: ChangeProbe) -> ProbeSeen:
         """How far one of the configs is that a Change names."""
@@ -222,6 +240,13 @@ class Changes:
         if self._wants is None:
             self._wants = (self._audience.kinds() & self._may.keys()) | self._audience.wants_pods()
         return self._wants
+
+    def _given_up(self, config: Key) -> Skipped | None:
+        """A quota or a webhook can refuse a config's runs for ever, and its Changes are not to wait for that."""
+        since, words = self._refused.get(config, (None, ""))
+        if since is None or self._ctx.now() < since + timedelta(seconds=REFUSED_SECONDS):
+            return None
+        return Skipped("RunRefused", words)
 
     async def _compare(self, kind: str) -> None:
         """Find what became of the objects of a kind while nobody looked."""

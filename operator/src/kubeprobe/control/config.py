@@ -110,8 +110,16 @@ class ConfigReconciler:
         """Begin the run that changes ask for; after the scheduled one, for a sweep is never beside another run."""
         meta, asked = config.metadata, self._changes.runs(config)
         self._ctx.wake(Kind.CONFIG, (meta.namespace, meta.name), asked.wake_at)
-        if asked.create is not None:
+        if asked.create is None:
+            return
+        key = (meta.namespace, meta.name)
+        try:
             await start_run(self._ctx, config, asked.create)
+        except ApiError as error:
+            if not (error.passing or error.conflict):
+                self._changes.refused(key, f"its run was not created: {error}")
+            raise
+        self._changes.accepted(key)
 
     def _observe(self, run: ProbeRun) -> None:
         trigger, metrics = run.spec.trigger, self._ctx.metrics

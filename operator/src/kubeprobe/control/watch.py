@@ -149,6 +149,8 @@ class Watcher:
         self._views.runs.drop(key, uid)
         self._runs.forget(uid)
         self._waves.forget(uid)
+        if run is not None:
+            self._changes_of(run)
         if run is not None and run.spec.config_ref is not None and run.status.phase is not Phase.COMPLETED:
             self._add(Kind.CONFIG, (key[0], run.spec.config_ref.name))
             self._sweep_of(run)
