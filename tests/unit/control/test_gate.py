@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from tests.unit.control.gates import PRODUCTION, Scene
@@ -353,6 +354,22 @@ async def test_what_failed_on_a_node_counts_until_the_node_is_gone() -> None:
     assert shop.status().phase == "Open"
 
 
+async def test_while_it_is_not_known_which_nodes_there_are_all_count() -> None:
+    shop = await scene()
+    await shop.operator.later(10)
+    await shop.change(change())
+    await shop.operator.later(15)
+    (name,) = shop.runs()
+    shop.cluster.objects[RUNS.plural, NAMESPACE, name]["spec"]["node"] = "node-1"
+    await shop.ran(name, "Failed")
+    await shop.ran("main-9")
+    await shop.operator.later(20)
+    assert shop.status().phase == "Closed"
+    shop.operator.nodes = {"node-2"}
+    await shop.operator.later(5)
+    assert shop.status().phase == "Open"
+
+
 async def test_a_gate_that_takes_long_to_look_at_rests() -> None:
     shop = await scene()
     shop.operator.seconds_a_look = 1.0
@@ -435,7 +452,9 @@ async def test_what_a_prober_tells_is_evidence_although_it_is_nothing_new() -> N
     await operator.later(2)
     await tells(2)
     await operator.later(9)
-    await tells(3)
+    operator.residents.merge(pod, samples(3, sample(), round=3, complete=True), operator.now)
+    operator.queue.add((Kind.RESULT, (NAMESPACE, "main")))
+    await operator.settle()
     assert shop.state() == "Open/Verified/Passed"
     assert shop.cluster.writes["patch proberesults"] <= 2
 
@@ -446,3 +465,20 @@ async def test_an_answer_that_is_deleted_by_hand_is_not_forgotten() -> None:
     await shop.cluster.delete(RESULTS, NAMESPACE, "main", uid="uid-main")
     await shop.operator.later(2)
     assert shop.status().phase == "Closed"
+
+
+async def test_that_a_prober_was_heard_is_told_although_its_answer_is_the_same() -> None:
+    shop = Scene((CONFIGS, resident()))
+    operator, pod, told = shop.operator, read_resident_pod(pod_of()), list[Any]()
+    operator.context.views.resident_pods.put(pod)
+    for sequence in (1, 2):
+        operator.residents.merge(pod, samples(sequence, sample(), round=sequence, complete=True), operator.now)
+        await operator.results.reconcile((NAMESPACE, "main"))
+        operator.now += timedelta(seconds=1)
+    operator.results.follow(told.append)
+    await operator.results.reconcile((NAMESPACE, "main"))
+    assert told == []
+    operator.residents.merge(pod, samples(3, sample(), round=3, complete=True), operator.now)
+    await operator.results.reconcile((NAMESPACE, "main"))
+    assert told == [(NAMESPACE, "main")]
+    assert operator.results.heard_at((NAMESPACE, "main")) == operator.now
