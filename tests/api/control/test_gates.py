@@ -14,8 +14,8 @@ from tests.api.control.pods import ended
 from tests.lab.kubectl import eventually
 
 SOON_SECONDS = 30
-PROOF_SECONDS = 90
-"""A policy takes its time to become effective, and one that did not hold is tried each half a minute."""
+PROOF_SECONDS = 120
+"""A policy takes its time to become effective, and a gate that did not hold is tried after half a minute, then one."""
 API = "kubeprobe.io/v1alpha1"
 POLICY_API = "admissionregistration.k8s.io/v1"
 ROLLED_OUT = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}

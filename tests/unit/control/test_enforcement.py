@@ -99,10 +99,10 @@ async def test_one_that_lets_through_is_told_of_when_it_is_sure() -> None:
         assert (bench.state(), bench.figure()) == (("False", "NotDenied"), 0)
         assert "gates.enforcement.enabled" in bench.enforced().message
         for _ in range(3):
-            await bench.later(30)
+            await bench.later(EVERY_SECONDS)
         assert bench.scene.events().count("NotEnforced") == 1
         bench.answers(DENIES)
-        await bench.later(30)
+        await bench.later(EVERY_SECONDS)
         assert bench.state() == ("True", "Denied")
         bench.answers(None)
         await bench.later(EVERY_SECONDS)

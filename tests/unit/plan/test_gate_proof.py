@@ -65,8 +65,12 @@ def test_what_is_let_through_is_believed_after_some_times() -> None:
         gaps.append(trials.again_seconds)
     assert gaps == [*[SOON_SECONDS] * (MISSES - 1), UNPROVEN_SECONDS]
     assert trials.proof == let_through()
-    again = tried(trials, let_through())
-    assert (again.proof, again.misses) == (let_through(), MISSES)
+    for _ in range(2000):
+        trials = tried(trials, let_through())
+        gaps.append(trials.again_seconds)
+    assert trials.proof == let_through()
+    assert gaps[MISSES : MISSES + 4] == [60, 120, 240, EVERY_SECONDS]
+    assert gaps[-1] == EVERY_SECONDS
 
 
 def test_until_then_what_was_known_stands() -> None:

@@ -24,7 +24,9 @@ MESSAGE_BYTES = 500
 EVERY_SECONDS = 300.0
 """From one trial to the next while all is well."""
 UNPROVEN_SECONDS = 30.0
+"""After what proved nothing, or the contrary; twice as long each time that it is let through once more."""
 SOON_SECONDS = 2.0
+MOST_DOUBLINGS = 10
 MISSES = 4
 """So many in a row are believed: a policy that is new, or whose gate is, takes its time to become effective."""
 
@@ -123,7 +125,8 @@ def tried(before: Trials, found: Proof | None) -> Trials:
         return Trials(before.proof, before.misses, UNPROVEN_SECONDS)
     if found.denied is not False:
         return Trials(found, 0, EVERY_SECONDS if found.denied else UNPROVEN_SECONDS)
-    misses = min(before.misses + 1, MISSES)
+    misses = before.misses + 1
     if misses < MISSES:
         return Trials(before.proof, misses, SOON_SECONDS)
-    return Trials(found, misses, UNPROVEN_SECONDS)
+    again_seconds = min(UNPROVEN_SECONDS * 2.0 ** min(misses - MISSES, MOST_DOUBLINGS), EVERY_SECONDS)
+    return Trials(found, misses, again_seconds)
