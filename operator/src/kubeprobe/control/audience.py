@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from functools import reduce
 
@@ -12,7 +13,11 @@ from kubeprobe.plan.batch import Batch, Wait
 from kubeprobe.plan.change import is_over
 from kubeprobe.plan.changed import ANNOUNCED, Changed
 from kubeprobe.plan.gate_change import gate_wait, gates_of, in_scope
+from kubeprobe.plan.listeners import Listeners
 from kubeprobe.plan.triggers import concerned, is_pinned, probes_of, subject_of, wait_of, wanted_kinds
+
+TOGETHER = 10
+"""Configs between two turns of the event loop: each looks at up to 500 objects."""
 
 
 class NamespaceLabels(Mapping[str, Mapping[str, str]]):
@@ -45,12 +50,13 @@ class Audience:
     def __init__(self, views: Views, own_namespace: str) -> None:
         self._views = views
         self._configs: tuple[ProbeConfig, ...] | None = None
+        self._listeners: Listeners | None = None
         self.own_namespace = own_namespace
         self.namespaces = NamespaceLabels(views)
 
     def stir(self) -> None:
         """A config came, went, or is another now."""
-        self._configs = None
+        self._configs = self._listeners = None
 
     @property
     def configs(self) -> tuple[ProbeConfig, ...]:
@@ -81,21 +87,38 @@ class Audience:
         )
         return frozenset({NEW_PODS}) if pinned else frozenset()
 
+    @property
+    def listeners(self) -> Listeners:
+        """The same configs, by what they listen to."""
+        if self._listeners is None:
+            self._listeners = Listeners(self.configs)
+        return self._listeners
+
     def wait(self, changed: Changed, source: ChangeSource) -> Wait | None:
         """How long those whom a change concerns want to wait for more; None where it concerns nobody."""
-        subject = subject_of(changed, source)
-        waits = [wait_of(concerned(config, subject, self.namespaces)) for config in self.configs]
+        subject, key = subject_of(changed, source), changed.key
+        waits = [wait_of(concerned(config, subject, self.namespaces)) for config in self.listeners.of(source, key)]
         gates = (one for one in self._gates() if in_scope(one, changed, self.namespaces, self.own_namespace))
         found = [*(one for one in waits if one is not None), *(gate_wait(one) for one in gates)]
         return reduce(Wait.soonest, found) if found else None
 
-    def probes(self, batch: Batch, announced_at: frozenset[str]) -> tuple[ChangeProbe, ...]:
+    async def probes(self, batch: Batch, announced_at: frozenset[str]) -> tuple[ChangeProbe, ...]:
         """The configs that run for a batch, the most severe first."""
-        return probes_of(self.configs, batch, self.namespaces, announced_at)
+        configs = self.listeners.of_all(batch.source, batch.changes)
+        found: list[ChangeProbe] = []
+        for start in range(0, len(configs), TOGETHER):
+            some = configs[start : start + TOGETHER]
+            found += probes_of(some, batch, self.namespaces, announced_at)
+            await asyncio.sleep(0)
+        return tuple(found)
 
-    def gates(self, batch: Batch, announced_at: frozenset[str]) -> tuple[str, ...]:
-        """The gates that a batch is told to."""
-        return gates_of(self._gates(), batch, self.namespaces, self.own_namespace, announced_at)
+    async def gates(self, batch: Batch, announced_at: frozenset[str]) -> tuple[str, ...]:
+        """The gates that a batch is told to, in order."""
+        found: list[str] = []
+        for gate in self._gates():
+            found += gates_of((gate,), batch, self.namespaces, self.own_namespace, announced_at)
+            await asyncio.sleep(0)
+        return tuple(sorted(found))
 
     def _gates(self) -> tuple[ChangeGate, ...]:
         return tuple(one for one in self._views.gates if one.metadata.deletion_timestamp is None)

@@ -1,0 +1,60 @@
+"""Which configs may hear of a kind of object in a namespace: few of many, found without asking all of them.
+
+A storm changes hundreds of objects, and each is looked at as it comes. Most configs hear of their own namespace alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from kubeprobe.api import ChangeSource, ChangeTrigger, ProbeConfig
+from kubeprobe.plan.fingerprint import ObjectKey
+from kubeprobe.plan.triggers import worth
+
+ANYWHERE = "*"
+"""No namespace has this name."""
+Place = tuple[ChangeSource, str, str]
+"""Source, kind (empty where it does not matter), and namespace."""
+
+
+class Listeners:
+    """The configs with triggers, by what they listen to."""
+
+    def __init__(self, configs: Iterable[ProbeConfig]) -> None:
+        self._configs: dict[Place, dict[tuple[str, str], ProbeConfig]] = {}
+        for config in configs:
+            meta = config.metadata
+            for trigger in config.spec.triggers:
+                for place in _places(trigger, meta.namespace):
+                    self._configs.setdefault(place, {})[meta.namespace, meta.name] = config
+
+    def of(self, source: ChangeSource, key: ObjectKey) -> Iterator[ProbeConfig]:
+        """The configs that may hear of an object; those that do are among them, in no order, and some twice."""
+        if source in (ChangeSource.NODE, ChangeSource.ANNOUNCED):
+            yield from self._configs.get((source, "", ANYWHERE), {}).values()
+            return
+        for namespace in (key.namespace, ANYWHERE):
+            yield from self._configs.get((source, key.kind, namespace), {}).values()
+
+    def of_all(self, source: ChangeSource, keys: Iterable[ObjectKey]) -> tuple[ProbeConfig, ...]:
+        """The configs that may hear of one of some objects, each once, the most severe first."""
+        places = {(key.kind, key.namespace): key for key in keys}
+        found = {
+            (one.metadata.namespace, one.metadata.name): one for key in places.values() for one in self.of(source, key)
+        }
+        return tuple(sorted(found.values(), key=worth))
+
+
+def _places(trigger: ChangeTrigger, own: str) -> Iterator[Place]:
+    if trigger.rollout is not None:
+        namespace = own if trigger.rollout.namespace_selector is None else ANYWHERE
+        for kind in trigger.rollout.kinds:
+            yield ChangeSource.ROLLOUT, kind, namespace
+    elif trigger.object is not None:
+        for object_kind in trigger.object.kinds:
+            yield ChangeSource.OBJECT, object_kind.value, ""  # in no namespace, heard of from any
+            namespace = own if trigger.object.namespace_selector is None else ANYWHERE
+            yield ChangeSource.OBJECT, object_kind.value, namespace
+    else:
+        source = ChangeSource.NODE if trigger.node is not None else ChangeSource.ANNOUNCED
+        yield source, "", ANYWHERE
