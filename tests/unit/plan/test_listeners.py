@@ -12,7 +12,7 @@ from tests.unit.plan.changes import changed
 from kubeprobe.api import ChangeSource, ProbeConfig
 from kubeprobe.plan.fingerprint import ObjectKey, source_of
 from kubeprobe.plan.listeners import Listeners
-from kubeprobe.plan.triggers import concerned, subject_of
+from kubeprobe.plan.triggers import concerned, subject_of, wait_of
 
 NAMESPACES = {"shop": {"team": "shop"}, "pay": {"team": "pay"}}
 SELECTORS = st.sampled_from([None, {}, {"matchLabels": {"team": "shop"}}])
@@ -55,7 +55,11 @@ def test_whoever_is_concerned_is_among_those_who_may_hear_of_it(some: list[Probe
         source = source_of(key.kind)
         subject = subject_of(changed(key), source)
         heard = names(one for one in some if concerned(one, subject, NAMESPACES))
-        assert heard <= names(listeners.of(source, key))
+        found = [*listeners.of(source, key)]
+        assert heard <= names(one.config for one in found)
+        for one in found:
+            waits = wait_of(concerned(one.config, subject, NAMESPACES))
+            assert waits is None or waits.quiet_seconds >= one.wait.quiet_seconds
     every = listeners.of_all(ChangeSource.ROLLOUT, KEYS)
     assert len(every) == len(names(every))
     assert [one.spec.severity for one in every] == sorted(one.spec.severity for one in every)
@@ -64,9 +68,13 @@ def test_whoever_is_concerned_is_among_those_who_may_hear_of_it(some: list[Probe
 def test_configs_of_other_namespaces_kinds_and_sources_are_not_asked() -> None:
     shop = config("shop", mode="OnDemand", schedule=None, triggers=[{"rollout": {"kinds": ["Deployment"]}}])
     told = config("told", mode="OnDemand", schedule=None, triggers=[{"announced": {}}])
-    listeners = Listeners([shop, told])
-    assert names(listeners.of(ChangeSource.ROLLOUT, ObjectKey("Deployment", "probes", "x"))) == {"uid-shop"}
-    assert names(listeners.of(ChangeSource.ROLLOUT, ObjectKey("Deployment", "pay", "x"))) == set()
-    assert names(listeners.of(ChangeSource.ROLLOUT, ObjectKey("DaemonSet", "probes", "x"))) == set()
-    assert names(listeners.of(ChangeSource.ANNOUNCED, ObjectKey("Announced", "", "prod"))) == {"uid-told"}
-    assert names(listeners.of(ChangeSource.NODE, ObjectKey("Node", "", "node-1"))) == set()
+    listeners = Listeners([shop, told, config("deaf")])
+
+    def heard(source: ChangeSource, kind: str, namespace: str = "") -> set[str]:
+        return names(one.config for one in listeners.of(source, ObjectKey(kind, namespace, "x")))
+
+    assert heard(ChangeSource.ROLLOUT, "Deployment", "probes") == {"uid-shop"}
+    assert heard(ChangeSource.ROLLOUT, "Deployment", "pay") == set()
+    assert heard(ChangeSource.ROLLOUT, "DaemonSet", "probes") == set()
+    assert heard(ChangeSource.ANNOUNCED, "Announced") == {"uid-told"}
+    assert heard(ChangeSource.NODE, "Node") == set()

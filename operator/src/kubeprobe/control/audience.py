@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from functools import reduce
 
 from kubeprobe.api import ChangeGate, ChangeProbe, ChangeSource, ProbeConfig
 from kubeprobe.control.tracking import NEW_PODS
@@ -96,11 +95,15 @@ class Audience:
 
     def wait(self, changed: Changed, source: ChangeSource) -> Wait | None:
         """How long those whom a change concerns want to wait for more; None where it concerns nobody."""
-        subject, key = subject_of(changed, source), changed.key
-        waits = [wait_of(concerned(config, subject, self.namespaces)) for config in self.listeners.of(source, key)]
-        gates = (one for one in self._gates() if in_scope(one, changed, self.namespaces, self.own_namespace))
-        found = [*(one for one in waits if one is not None), *(gate_wait(one) for one in gates)]
-        return reduce(Wait.soonest, found) if found else None
+        subject, soonest = subject_of(changed, source), None
+        for one in self.listeners.of(source, changed.key):
+            if _sooner(one.wait, soonest):
+                soonest = _soonest(soonest, wait_of(concerned(one.config, subject, self.namespaces)))
+        for gate in self._gates():
+            wait = gate_wait(gate)
+            if _sooner(wait, soonest) and in_scope(gate, changed, self.namespaces, self.own_namespace):
+                soonest = _soonest(soonest, wait)
+        return soonest
 
     async def probes(self, batch: Batch, announced_at: frozenset[str]) -> tuple[ChangeProbe, ...]:
         """The configs that run for a batch, the most severe first."""
@@ -122,3 +125,14 @@ class Audience:
 
     def _gates(self) -> tuple[ChangeGate, ...]:
         return tuple(one for one in self._views.gates if one.metadata.deletion_timestamp is None)
+
+
+def _sooner(wait: Wait, than: Wait | None) -> bool:
+    """Whether somebody who waits for so long changes anything; if not, he need not be asked."""
+    return than is None or than.soonest(wait) != than
+
+
+def _soonest(one: Wait | None, other: Wait | None) -> Wait | None:
+    if one is None or other is None:
+        return one or other
+    return one.soonest(other)
