@@ -23,9 +23,11 @@ def replica_set(image: str, uid: str, **more: Any) -> dict[str, Any]:
     return {"metadata": {**owned(uid, "uid-cart"), "uid": uid, **more}, "spec": {"template": template(image)}}
 
 
-def pod(name: str, owner: str, *, version: int = 1, ready: bool = True, **labels: str) -> dict[str, Any]:
+def pod(
+    name: str, owner: str, labels: dict[str, str] | None = None, *, version: int = 1, ready: bool = True
+) -> dict[str, Any]:
     state = {"type": "Ready", "status": str(ready), "lastTransitionTime": at(5).isoformat()}
-    body = {"metadata": {**owned(name, owner, **labels), "resourceVersion": str(version)}}
+    body = {"metadata": {**owned(name, owner, **(labels or {})), "resourceVersion": str(version)}}
     return {**body, "spec": {"nodeName": f"node-{name}"}, "status": {"conditions": [state]}}
 
 
@@ -56,7 +58,7 @@ def test_a_daemon_sets_pods_are_found_by_its_newest_revision() -> None:
     for number, name in ((1, "old"), (2, "new")):
         body = {"metadata": owned(name, "uid-cart", **{label: name}), "revision": number}
         sinks["controllerrevisions"].observe({**body, "data": {"spec": {"template": template()}}})
-        sinks["pods"].observe(pod(name, "uid-cart", **{label: name}))
+        sinks["pods"].observe(pod(name, "uid-cart", {label: name}))
     assert set(pods.new_pods(workload("DaemonSet", status=DONE)).nodes) == {"node-new"}
 
 
@@ -81,5 +83,5 @@ def test_only_what_is_news_is_told_and_what_is_gone_is_forgotten() -> None:
 
 def test_pods_of_kubeprobes_own_are_nobodys_rollout() -> None:
     moved, _, sinks = watching()
-    sinks["pods"].observe(pod("run", "set", **{"kubeprobe.io/run": "run"}))
+    sinks["pods"].observe(pod("run", "set", {"kubeprobe.io/run": "run"}))
     assert moved == []
