@@ -52,8 +52,8 @@ class GateCalls:
         if before is not None and now is not None and _as_before(before, now):
             return
         callers = self._gates.pop(key, set())
-        for gate in callers:
-            self._configs[gate].discard(key)
+        for caller in callers:
+            self._configs[caller].discard(key)
         if now is not None:
             for gate in self._views.gates:
                 self._bind(gate, now)

@@ -16,6 +16,7 @@ from kubeprobe.api import (
     ProbeConfig,
     ProbeResultStatus,
 )
+from kubeprobe.control.audience import NamespaceLabels
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.gate_calls import GateCalls
 from kubeprobe.control.view import Key
@@ -130,9 +131,9 @@ class GateSight:
         return self._from.changes.workloads(gate)
 
     def _change(self, gate: ChangeGate, newest: Change) -> ChangeSeen:
-        names = {one.name: one.labels for one in self._ctx.views.namespaces}
+        labels = NamespaceLabels(self._ctx.views)
         rollouts = self._from.changes.rollouts(
-            newest, lambda tracked: in_scope(gate, tracked, names, self._from.own_namespace)
+            newest, lambda tracked: in_scope(gate, tracked, labels, self._from.own_namespace)
         )
         return change_seen(gate, newest, rollouts)
 
