@@ -18,3 +18,41 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- /* What its Service, its Secret and its configuration are called. */ -}}
 {{ include "kubeprobe.name" . | trunc 55 | trimSuffix "-" }}-webhook
 {{- end -}}
+
+{{- /* Rights to follow the kinds of changes.kinds, each a rule; those that the operator has anyway are not repeated. */ -}}
+{{- define "kubeprobe.changeRules" -}}
+{{- $workloads := false -}}
+{{- range .Values.changes.kinds }}
+{{- if contains "/" . }}
+{{- $workloads = true }}
+{{- $parts := splitList "/" . }}
+- apiGroups: [{{ regexReplaceAll "^[^.]+[.]" (index $parts 0) "" }}]
+  resources: [{{ index $parts 2 }}]
+  verbs: [list, watch]
+{{- else if eq . "StatefulSet" }}
+{{- $workloads = true }}
+- apiGroups: [apps]
+  resources: [statefulsets]
+  verbs: [list, watch]
+{{- else if has . (list "Deployment" "DaemonSet") }}
+{{- $workloads = true }}
+{{- else if eq . "CustomResourceDefinition" }}
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  verbs: [list, watch]
+{{- else if eq . "ValidatingWebhookConfiguration" }}
+- apiGroups: [admissionregistration.k8s.io]
+  resources: [validatingwebhookconfigurations]
+  verbs: [list, watch]
+{{- else if eq . "MutatingWebhookConfiguration" }}
+- apiGroups: [admissionregistration.k8s.io]
+  resources: [mutatingwebhookconfigurations]
+  verbs: [list, watch]
+{{- end }}
+{{- end }}
+{{- if $workloads }}
+- apiGroups: [apps]
+  resources: [replicasets, controllerrevisions]
+  verbs: [list, watch]
+{{- end }}
+{{- end -}}

@@ -24,7 +24,10 @@ class Cluster:
         self.told: Callable[[str, Object, bool], None] = lambda plural, body, gone: None
         self.writes: Counter[str] = Counter()
         self.refuse: dict[str, ApiError] = {}
+        self.trials: list[Object] = []
+        """What was tried, by dry runs."""
         self.now: Callable[[], datetime] = lambda: CREATED
+        """By which what is created is dated."""
         self.logs: dict[str, str] = {}
         """What the pods' containers wrote, by the pods' names."""
         self._versions = count(1)
@@ -74,6 +77,12 @@ class Cluster:
         created = self.now().replace(microsecond=0).isoformat()
         meta = {"uid": f"uid-{key[2]}", "creationTimestamp": created, "namespace": key[1], "generation": 1}
         return self._put(key, {**copy.deepcopy(body), "metadata": {**body["metadata"], **meta}})
+
+    async def try_create(self, resource: Resource, namespace: str, body: Object) -> None:
+        await asyncio.sleep(0)
+        self.trials.append(copy.deepcopy(body))
+        if resource.plural in self.refuse:
+            raise self.refuse[resource.plural]
 
     async def merge_patch(
         self, resource: Resource, namespace: str | None, name: str, body: Object, *, subresource: str | None = None

@@ -162,7 +162,7 @@ def test_kinds_are_followed_that_the_platform_team_names() -> None:
     }
 
 
-@pytest.mark.parametrize(("text", "hint"), [("Secret", "--secret-namespace"), ("Rollout", "KIND.GROUP"), ("", "KIND")])
+@pytest.mark.parametrize(("text", "hint"), [("Secret", "--secret-namespaces"), ("Rollout", "KIND.GROUP"), ("", "KIND")])
 def test_a_kind_that_cannot_be_followed_is_refused_with_a_hint(text: str, hint: str) -> None:
     with pytest.raises(ValueError, match=hint):
         followable([text], [])

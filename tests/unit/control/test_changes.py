@@ -12,7 +12,8 @@ from tests.unit.plan.changes import change as change_of
 from tests.unit.plan.changes import triggered, workload_body
 
 from kubeprobe.api import ChangePhase
-from kubeprobe.kube.port import CHANGES, CONFIGS, DEPLOYMENTS, ApiError
+from kubeprobe.control import changes
+from kubeprobe.kube.port import CHANGES, CONFIGS, DEPLOYMENTS, RUNS, ApiError
 from kubeprobe.plan.change import KEPT_CHANGES
 
 DEPLOYMENT_SHARD = "kubeprobe-known-deployment-0-of-1"
@@ -259,3 +260,79 @@ async def test_a_failure_is_told_at_the_objects_and_by_the_change(world: World) 
     assert (change.status.phase, change.status.reason) == (ChangePhase.FAILED, "ProbesFailed")
     assert ("Deployment", "cart", "ChangeFailed") in world.events
     assert ("Change", change.metadata.name, "ChangeFailed") in world.events
+
+
+async def test_a_run_that_the_api_server_does_not_take_keeps_its_change_open_for_minutes_only(world: World) -> None:
+    world.cluster.refuse["proberuns"] = ApiError(403, "Forbidden", "exceeded quota")
+    world.deploy("cart:2")
+    await world.replica.later(200)
+    assert world.changes[0].status.phase is ChangePhase.SETTLING
+    await world.replica.later(150)
+    [change] = world.changes
+    [probe] = change.status.probes
+    assert (probe.state, probe.reason) == ("Skipped", "RunRefused")
+    assert "exceeded quota" in probe.message
+    assert (change.status.phase, change.status.reason) == (ChangePhase.INCONCLUSIVE, "NotProbed")
+    world.cluster.refuse.clear()
+    await world.replica.later(2)
+    world.deploy("cart:3")
+    await world.replica.later(15)
+    assert len(world.runs) == 1
+
+
+async def test_a_run_that_is_deleted_is_made_again(world: World) -> None:
+    world.deploy("cart:2")
+    await world.replica.later(11)
+    [run] = world.runs
+    world.cluster.remove(RUNS, "probes", run.metadata.name)
+    await world.replica.later(2)
+    assert len(world.runs) == 1
+
+
+async def test_what_was_gathered_for_a_kind_that_nobody_wants_any_more_is_dropped(world: World) -> None:
+    world.deploy("cart:2")
+    await world.replica.settle()
+    world.put(CONFIGS, triggered({"rollout": {"kinds": ["DaemonSet"], "namespaceSelector": {}}}, metadata=EDITED))
+    await world.replica.later(20)
+    assert world.changes == []
+    world.put(CONFIGS, triggered(ROLLOUT, metadata={"generation": 3}))
+    await world.replica.later(2)
+    assert DEPLOYMENT_SHARD in world.shards
+    await world.restart()
+    await world.replica.later(20)
+    assert world.changes == []
+
+
+async def test_fingerprints_that_cannot_be_read_are_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "RETRY_SECONDS", 0.0)
+    await world.replica.stop()
+    listing = world.cluster.list
+    failed: list[Any] = []
+
+    async def failing(resource: Any, *args: Any, **more: Any) -> AsyncIterator[Any]:
+        if not failed:
+            failed.append(resource)
+            raise ApiError(503, "ServiceUnavailable", "no")
+        async for body in listing(resource, *args, **more):
+            yield body
+
+    monkeypatch.setattr(world.cluster, "list", failing)
+    world.deploy("cart:2")
+    await world.start(world.replica.now)
+    await world.replica.later(12)
+    assert failed
+    assert len(world.changes) == 1
+
+
+async def test_a_change_that_nobody_is_left_for_is_none(world: World) -> None:
+    world.put(CONFIGS, triggered({"node": {}}, name="other"))
+    world.deploy("cart:2")
+    await world.replica.later(5)
+    changed = triggered({"rollout": {"namespaceSelector": {"matchLabels": {"team": "pay"}}}}, metadata=EDITED)
+    world.put(CONFIGS, changed)
+    await world.replica.later(20)
+    assert world.changes == []
+    world.put(CONFIGS, triggered(ROLLOUT, metadata={"generation": 3}))
+    world.deploy("cart:3")
+    await world.replica.later(20)
+    assert [one.spec.objects[0].details for one in world.changes] == ["app: cart:2 → cart:3"]

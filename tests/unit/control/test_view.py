@@ -27,7 +27,7 @@ class Thing:
 def things() -> View[Thing]:
     return View(
         lambda one: Held(("ns", one.name), one.uid, one.version),
-        lambda one: ("ns", one.group) if one.group else None,
+        lambda one: tuple(("ns", name) for name in one.group.split("+") if name),
     )
 
 
@@ -43,6 +43,17 @@ def test_an_object_is_there_until_it_is_dropped() -> None:
     view.drop(key("a"), "u")
     assert (len(view), view.get(key("a"))) == (0, None)
     view.drop(key("a"), "u")
+
+
+def test_followers_hear_of_every_change_and_of_nothing_else() -> None:
+    view, heard = things(), list[object]()
+    view.follow(lambda key, before, now: heard.append((key, before and before.version, now and now.version)))
+    view.put(Thing(version=2))
+    view.put(Thing(version=1))
+    view.put(Thing(version=3))
+    view.drop(key("a"), "another")
+    view.drop(key("a"), "u")
+    assert heard == [(key("a"), None, 2), (key("a"), 2, 3), (key("a"), 3, None)]
 
 
 @pytest.mark.parametrize(("version", "taken"), [(1, False), (2, False), (3, True)])

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
 
 from kubeprobe.kube.client import Client
@@ -31,3 +34,19 @@ async def test_a_connection_that_does_not_come_about_is_given_up_long_before_an_
             await api.get(PODS, "a", "b")
         with pytest.raises(ApiError, match="no connection came about in time"):
             await anext(aiter(api.watch(PODS, "1", timeout_seconds=60)))
+
+
+async def test_what_is_tried_is_asked_of_the_api_server_as_a_dry_run() -> None:
+    asked: list[tuple[str, str, Any]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append((request.method, request.path_qs, await request.json()))
+        return web.json_response({"reason": "Forbidden", "message": "denied"}, status=403 if len(asked) > 1 else 201)
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", answer)
+    async with TestServer(app) as server, Client(Configuration(host=str(server.make_url("")).rstrip("/"))) as api:
+        await api.try_create(PODS, "a", {"kind": "Pod"})
+        with pytest.raises(ApiError, match="denied"):
+            await api.try_create(PODS, "a", {"kind": "Pod"})
+    assert asked == [("POST", "/api/v1/namespaces/a/pods?dryRun=All", {"kind": "Pod"})] * 2

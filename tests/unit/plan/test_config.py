@@ -12,6 +12,7 @@ from tests.unit.plan.builders import CREATED, at, config, ended, on_demand, owne
 from kubeprobe.api import LastRun, ProbeConfig, ProbeResultStatus, ProbeRun, Verdict
 from kubeprobe.plan.config import ConfigPlan, ConfigSeen, followed, plan_config, surplus
 from kubeprobe.plan.due import Due, new_run, run_name
+from kubeprobe.plan.resolve import Mistake
 
 MAIN = config()
 DONE = {"phase": "Completed", "verdict": "Passed"}
@@ -185,6 +186,19 @@ def test_two_slots_never_share_a_name(period: int, number: int) -> None:
     assert second is not None
     assert run_name("main", first) != run_name("main", second)
     assert new_run(one, first)["metadata"]["name"] == run_name("main", first)
+
+
+def test_triggers_that_cannot_be_heard_are_told_and_the_schedule_goes_on() -> None:
+    unheard = Mistake("KindNotFollowed", "ask the platform team")
+    plan = plan_config(ConfigSeen(MAIN, template(), {}, (), None, unheard=unheard), at(70))
+    assert plan.status is not None
+    ready = plan.status.conditions[0]
+    assert (ready.status, ready.reason, ready.message) == ("False", "KindNotFollowed", "ask the platform team")
+    assert plan.mistake == unheard
+    assert plan.due.create is not None
+    broken = plan_config(ConfigSeen(MAIN, None, {}, (), None, unheard=unheard), at(70))
+    assert broken.mistake is not None
+    assert broken.mistake.reason == "TemplateNotFound"
 
 
 # What is let go

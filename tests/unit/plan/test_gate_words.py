@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from tests.unit.plan.gates import at, gate, until
 
-from kubeprobe.api import GateChange, GatePhase, GateProbe, GateReason, GateVerdict, Verdict
+from kubeprobe.api import ChangeGate, GateChange, GatePhase, GateProbe, GateReason, GateVerdict, Verdict
 from kubeprobe.plan.gate_course import Course
-from kubeprobe.plan.gate_words import Proof, Standing, conditions, words
+from kubeprobe.plan.gate_words import Proof, Standing, conditions, told_proof, words
 
 GOOD = {"lastGood": [{"namespace": "shop", "kind": "Deployment", "name": "cart"}]}
 FAILED = GateProbe(
@@ -159,3 +159,26 @@ def test_a_condition_is_as_old_as_its_status() -> None:
         "Verified": at(1),
         "Enforced": at(9),
     }
+
+
+def saying(proof: Proof | None) -> ChangeGate:
+    said = conditions(standing("Idle", WELL), "the message", proof, at(9))
+    return gate(status={"conditions": [one.model_dump(by_alias=True, mode="json") for one in said]})
+
+
+@pytest.mark.parametrize("denied", [True, False])
+def test_what_was_tried_is_read_back_from_the_status(denied: bool) -> None:
+    proof = Proof(denied=denied, message="why")
+    assert told_proof(saying(proof)) == proof
+
+
+@pytest.mark.parametrize(
+    ("proof", "message"), [(None, "it has not been tried yet"), (Proof(denied=None, message="a quota"), "a quota")]
+)
+def test_what_was_not_tried_is_not_known(proof: Proof | None, message: str) -> None:
+    told = saying(proof)
+    enforced = next(one for one in told.status.conditions if one.type == "Enforced")
+    assert (enforced.status, enforced.reason) == ("Unknown", "NotTried")
+    assert enforced.message.startswith(message)
+    assert told_proof(told) is None
+    assert told_proof(gate()) is None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from tests.unit.plan.builders import at
@@ -13,7 +14,7 @@ from kubeprobe.api import Change, ChangeProbe, ChangeSource, ProbeConfig
 from kubeprobe.plan.demand import Demand
 from kubeprobe.plan.fingerprint import ObjectKey, Tracked, read_tracked
 from kubeprobe.plan.known import packed
-from kubeprobe.plan.reach import Reach, demand_of
+from kubeprobe.plan.reach import Concern, concern_of, demand_of, reach_of
 from kubeprobe.plan.rollout import RolloutState, Workload
 from kubeprobe.plan.rollout_pods import NewPods
 
@@ -29,14 +30,21 @@ def no_pods(_: Workload) -> NewPods:
     raise AssertionError("nobody follows pods here")
 
 
-def reach(*seen: Tracked, pods: dict[str, NewPods] | None = None, status: Any = None) -> Reach:
+class Cluster(NamedTuple):
+    tracked: dict[ObjectKey, Tracked]
+    workloads: dict[ObjectKey, Workload]
+    pods: Callable[[Workload], NewPods]
+
+
+def reach(*seen: Tracked, pods: dict[str, NewPods] | None = None, status: Any = None) -> Cluster:
     workloads = {one.key: workload(name=one.key.name, image="cart:2", status=status or DONE) for one in seen}
     known = (lambda one: pods[one.key.name]) if pods is not None else no_pods
-    return Reach({one.key: one for one in seen}, workloads, {"shop": {}}, known)
+    return Cluster({one.key: one for one in seen}, workloads, known)
 
 
-def demand(of: Change, config: ProbeConfig, now_is: Reach, **asked: Any) -> Demand:
-    return demand_of(of, ChangeProbe.model_validate(probe(**asked)), config, now_is)
+def demand(of: Change, config: ProbeConfig, now_is: Cluster, **asked: Any) -> Demand:
+    found = reach_of(of, *now_is)
+    return demand_of(ChangeProbe.model_validate(probe(**asked)), found, concern_of(config, found, {"shop": {}}))
 
 
 def ready(count: int, **nodes: datetime) -> NewPods:
@@ -116,3 +124,13 @@ def test_of_the_nodes_that_a_change_does_not_name_all_are_probed_that_are_there(
     assert dict(demand(many, NODES, reach(one, other), pinToNodes=True).nodes) == {"node-1": at(1), "node-2": at(1)}
     anywhere = triggered({"node": {}})
     assert demand(many, anywhere, reach(one, other), pinToNodes=True).nodes == {}
+
+
+def test_a_node_that_is_gone_since_is_not_probed() -> None:
+    one, other = node("node-1"), node("node-2")
+    change_of = of_nodes(named(one.key, one.fingerprint), named(other.key, other.fingerprint))
+    before = reach_of(change_of, *reach(one, other))
+    concern = concern_of(NODES, before, {})
+    assert concern == Concern(frozenset({one.key, other.key}), frozenset({one.key, other.key}))
+    asked = ChangeProbe.model_validate(probe(pinToNodes=True))
+    assert list(demand_of(asked, reach_of(change_of, *reach(one)), concern).nodes) == ["node-1"]

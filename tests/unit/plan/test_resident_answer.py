@@ -16,6 +16,7 @@ from kubeprobe.plan.resident_answer import (
     QUICK_WRITES,
     Damper,
     Heard,
+    all_heard_at,
     fresh_resident_until,
     stand_resident,
     terms_of,
@@ -265,3 +266,12 @@ def test_an_answer_is_out_of_date_after_some_heartbeats() -> None:
     assert fresh_resident_until(MAIN, at(0)) == at(RENEWED_SECONDS + 30)
     assert fresh_resident_until(resident(suspend=True), at(0)) is None
     assert fresh_resident_until(on_demand(), at(0)) is None
+
+
+def test_all_is_heard_up_to_where_the_one_is_that_told_least_lately() -> None:
+    told = [voice("a", word(1, heard=20)), voice("b", word(1, heard=18)), voice("new")]
+    assert all_heard_at(MAIN, heard(*told), at(21)) == at(18)
+    silent = voice("silent", word(1, heard=-100))
+    assert all_heard_at(MAIN, heard(*told, silent), at(21)) == at(18)
+    assert all_heard_at(MAIN, heard(silent), at(21)) is None
+    assert all_heard_at(on_demand(), heard(*told), at(21)) is None

@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 import typer
 import uvloop
 
+from kubeprobe.control.follow import KINDS, Followable, followable
 from kubeprobe.kube.client import Client, connect
 from kubeprobe.kube.patience import when_reachable
 from kubeprobe.kube.port import SERVICES, ApiError
@@ -62,6 +63,16 @@ def operator(
         ),
     ] = "",
     webhook_port: Annotated[int, typer.Option(min=1, max=65535, help="The port that the webhook is served at.")] = 9443,
+    follow: Annotated[
+        str,
+        typer.Option(
+            help="The kinds whose changes may be followed, with commas between them; others than Kubernetes' own "
+            "as KIND.GROUP/VERSION/PLURAL."
+        ),
+    ] = ",".join(KINDS),
+    secret_namespaces: Annotated[
+        str, typer.Option(help="The namespaces in which Secrets may be followed, with commas between them.")
+    ] = "",
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Kubeconfig; else $KUBECONFIG, the pod's own, ~/.kube.")
     ] = None,
@@ -74,6 +85,10 @@ def operator(
         raise typer.BadParameter(f"--webhook-service={webhook_service}: give it as NAMESPACE/NAME")
     if pod_name and not pod_namespace:
         raise typer.BadParameter("--pod-name needs --pod-namespace: set POD_NAMESPACE by the downward API as well")
+    try:
+        may = followable(_words(follow), _words(secret_namespaces))
+    except ValueError as error:
+        raise typer.BadParameter(f"--follow: {error}") from error
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     for noisy in ("asyncio", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -82,7 +97,7 @@ def operator(
         writes = Limits(writes_per_second, writes_burst)
         gates = _Gates(gate_authentication, gate_tls_port, gate_tls_directory)
         webhook = _Webhook(webhook_service, webhook_port)
-        uvloop.run(_run(intake_url, intake_service, host, port, writes, kubeconfig, replica, gates, webhook))
+        uvloop.run(_run(intake_url, intake_service, host, port, writes, kubeconfig, replica, may, gates, webhook))
     except (ApiError, OSError) as error:
         typer.echo(f"kubeprobe operator: {error}", err=True)
         raise typer.Exit(1) from error
@@ -113,6 +128,7 @@ async def _run(
     writes: Limits,
     kubeconfig: Path | None,
     which: _Replica,
+    may: Followable,
     gates: _Gates,
     hook: _Webhook,
 ) -> None:
@@ -145,12 +161,17 @@ async def _run(
             host=host,
             port=port,
             writes=writes,
+            follow=may,
             authenticate=gates.authenticate,
             tls=tls,
             webhook=webhook,
         )
         await Operator(api, settings).run(stop)
     logger.info("ended")
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 async def _service_url(api: Client, service: str) -> str:

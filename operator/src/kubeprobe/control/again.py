@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kubeprobe.api import Change, ProbeConfig, ProbeRun, ProbeTemplate
+from kubeprobe.api import Change, ChangeGate, ProbeConfig, ProbeRun, ProbeTemplate
 from kubeprobe.control.context import Context
 from kubeprobe.control.view import Key, read_namespace, read_result
-from kubeprobe.kube.port import CHANGES, CONFIGS, NAMESPACES, PODS, RESULTS, RUNS, TEMPLATES, ApiError, Resource
+from kubeprobe.kube.port import CHANGES, CONFIGS, GATES, NAMESPACES, PODS, RESULTS, RUNS, TEMPLATES, ApiError, Resource
 from kubeprobe.plan.pod_view import PodView, read_pod
 
 
@@ -25,6 +25,8 @@ async def look_again(context: Context, resource: Resource, key: Key) -> bool:
             views.configs.put(ProbeConfig.model_validate(body))
         case _ if resource == RUNS:
             views.runs.put(ProbeRun.model_validate(body))
+        case _ if resource == GATES:
+            views.gates.put(ChangeGate.model_validate(body))
         case _ if resource == RESULTS:
             views.results.put(read_result(body))
         case _ if resource == CHANGES:

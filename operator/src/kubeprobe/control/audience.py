@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
-from functools import reduce
 
 from kubeprobe.api import ChangeGate, ChangeProbe, ChangeSource, ProbeConfig
 from kubeprobe.control.tracking import NEW_PODS
@@ -12,7 +12,11 @@ from kubeprobe.plan.batch import Batch, Wait
 from kubeprobe.plan.change import is_over
 from kubeprobe.plan.changed import ANNOUNCED, Changed
 from kubeprobe.plan.gate_change import gate_wait, gates_of, in_scope
+from kubeprobe.plan.listeners import Listeners
 from kubeprobe.plan.triggers import concerned, is_pinned, probes_of, subject_of, wait_of, wanted_kinds
+
+TOGETHER = 10
+"""Configs between two turns of the event loop: each looks at up to 500 objects."""
 
 
 class NamespaceLabels(Mapping[str, Mapping[str, str]]):
@@ -45,12 +49,13 @@ class Audience:
     def __init__(self, views: Views, own_namespace: str) -> None:
         self._views = views
         self._configs: tuple[ProbeConfig, ...] | None = None
+        self._listeners: Listeners | None = None
         self.own_namespace = own_namespace
         self.namespaces = NamespaceLabels(views)
 
     def stir(self) -> None:
         """A config came, went, or is another now."""
-        self._configs = None
+        self._configs = self._listeners = None
 
     @property
     def configs(self) -> tuple[ProbeConfig, ...]:
@@ -81,21 +86,53 @@ class Audience:
         )
         return frozenset({NEW_PODS}) if pinned else frozenset()
 
+    @property
+    def listeners(self) -> Listeners:
+        """The same configs, by what they listen to."""
+        if self._listeners is None:
+            self._listeners = Listeners(self.configs)
+        return self._listeners
+
     def wait(self, changed: Changed, source: ChangeSource) -> Wait | None:
         """How long those whom a change concerns want to wait for more; None where it concerns nobody."""
-        subject = subject_of(changed, source)
-        waits = [wait_of(concerned(config, subject, self.namespaces)) for config in self.configs]
-        gates = (one for one in self._gates() if in_scope(one, changed, self.namespaces, self.own_namespace))
-        found = [*(one for one in waits if one is not None), *(gate_wait(one) for one in gates)]
-        return reduce(Wait.soonest, found) if found else None
+        subject, soonest = subject_of(changed, source), None
+        for one in self.listeners.of(source, changed.key):
+            if _sooner(one.wait, soonest):
+                soonest = _soonest(soonest, wait_of(concerned(one.config, subject, self.namespaces)))
+        for gate in self._gates():
+            wait = gate_wait(gate)
+            if _sooner(wait, soonest) and in_scope(gate, changed, self.namespaces, self.own_namespace):
+                soonest = _soonest(soonest, wait)
+        return soonest
 
-    def probes(self, batch: Batch, announced_at: frozenset[str]) -> tuple[ChangeProbe, ...]:
+    async def probes(self, batch: Batch, announced_at: frozenset[str]) -> tuple[ChangeProbe, ...]:
         """The configs that run for a batch, the most severe first."""
-        return probes_of(self.configs, batch, self.namespaces, announced_at)
+        configs = self.listeners.of_all(batch.source, batch.changes)
+        found: list[ChangeProbe] = []
+        for start in range(0, len(configs), TOGETHER):
+            some = configs[start : start + TOGETHER]
+            found += probes_of(some, batch, self.namespaces, announced_at)
+            await asyncio.sleep(0)
+        return tuple(found)
 
-    def gates(self, batch: Batch, announced_at: frozenset[str]) -> tuple[str, ...]:
-        """The gates that a batch is told to."""
-        return gates_of(self._gates(), batch, self.namespaces, self.own_namespace, announced_at)
+    async def gates(self, batch: Batch, announced_at: frozenset[str]) -> tuple[str, ...]:
+        """The gates that a batch is told to, in order."""
+        found: list[str] = []
+        for gate in self._gates():
+            found += gates_of((gate,), batch, self.namespaces, self.own_namespace, announced_at)
+            await asyncio.sleep(0)
+        return tuple(sorted(found))
 
     def _gates(self) -> tuple[ChangeGate, ...]:
         return tuple(one for one in self._views.gates if one.metadata.deletion_timestamp is None)
+
+
+def _sooner(wait: Wait, than: Wait | None) -> bool:
+    """Whether somebody who waits for so long changes anything; if not, he need not be asked."""
+    return than is None or than.soonest(wait) != than
+
+
+def _soonest(one: Wait | None, other: Wait | None) -> Wait | None:
+    if one is None or other is None:
+        return one or other
+    return one.soonest(other)

@@ -38,13 +38,20 @@ Place = tuple[ChangeSource, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Closed:
-    """A batch that is complete, and the Change that it is about to be."""
+class _Complete:
+    """A batch of which it is not decided yet whom it concerns."""
 
+    place: Place
     batch: Batch
-    manifest: Object
     answer: asyncio.Future[str] | None
     """What those wait for who announced it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Closed(_Complete):
+    """One of which it is, and the Change that it is about to be."""
+
+    manifest: Object
 
 
 class Batches:
@@ -65,6 +72,7 @@ class Batches:
         self._open: dict[Place, Batch] = {}
         self._answers: dict[Place, asyncio.Future[str]] = {}
         """What those wait for who announced something that is still gathered."""
+        self._complete: deque[_Complete] = deque()
         self._closed: deque[_Closed] = deque()
         self._stirred = asyncio.Event()
         self._running = False
@@ -119,10 +127,10 @@ class Batches:
         if before is not None:
             return before
         changed = announced(gate, said, now)
-        for closed in self._closed:
-            same = closed.batch.changes.get(changed.key)
-            if closed.answer is not None and same is not None and same.fingerprint == changed.fingerprint:
-                return await asyncio.shield(closed.answer)
+        for one in self._under_way():
+            same = one.batch.changes.get(changed.key)
+            if one.answer is not None and same is not None and same.fingerprint == changed.fingerprint:
+                return await asyncio.shield(one.answer)
         if place not in self._answers:
             self._answers[place] = asyncio.get_running_loop().create_future()
             self._answers[place].add_done_callback(_taken)
@@ -147,10 +155,11 @@ class Batches:
     def reset(self) -> None:
         """Forget what was held in memory: another replica may have led meanwhile."""
         gone = ApiError(503, "ServiceUnavailable", "this replica does not lead any more: ask again")
-        for answer in (*self._answers.values(), *(one.answer for one in self._closed)):
+        for answer in (*self._answers.values(), *(one.answer for one in self._under_way())):
             _refuse(answer, gone)
         self._open.clear()
         self._answers.clear()
+        self._complete.clear()
         self._closed.clear()
         self._newest, self._failures = "", 0
 
@@ -159,7 +168,10 @@ class Batches:
         now = self._ctx.now()
         for place, batch in tuple(self._open.items()):
             if batch.is_due(now):
-                self._close(place, now)
+                self._end(place)
+        while self._complete:
+            await self._close(self._complete[0])
+            self._complete.popleft()
         try:
             while self._closed:
                 await self._write(self._closed[0])
@@ -182,15 +194,19 @@ class Batches:
 
     def _known(self, ledger: Ledger, key: ObjectKey) -> str | None:
         """What was told of an object, or is about to be."""
-        for closed in reversed(self._closed):
-            if key in closed.batch.changes:
-                return closed.batch.changes[key].fingerprint or None
+        for one in reversed(self._under_way()):
+            if key in one.batch.changes:
+                return one.batch.changes[key].fingerprint or None
         return ledger.known(key)
+
+    def _under_way(self) -> tuple[_Complete, ...]:
+        """What is complete and not written yet, in order."""
+        return (*self._closed, *self._complete)
 
     def _put(self, place: Place, changed: Changed, wait: Wait) -> None:
         now, batch = self._ctx.now(), self._open.get(place)
         if batch is not None and changed.key not in batch.changes and len(batch.changes) >= MOST_TOGETHER:
-            self._close(place, now)
+            self._end(place)
             batch = None
         self._open[place] = with_change(batch, place[0], changed, wait, now)
         self._stirred.set()
@@ -202,19 +218,23 @@ class Batches:
         else:
             self._open.pop(place, None)
 
-    def _close(self, place: Place, now: datetime) -> None:
-        """Decide whom a batch concerns: from here on it is as if it was told."""
-        batch, answer = self._open.pop(place), self._answers.pop(place, None)
-        at = frozenset({place[1]} if place[1] else ())
-        probes, left_out = bounded(self._audience.probes(batch, at))
-        gates = self._audience.gates(batch, at)
+    def _end(self, place: Place) -> None:
+        """A batch is complete: from here on it is as if it was told."""
+        self._complete.append(_Complete(place, self._open.pop(place), self._answers.pop(place, None)))
+
+    async def _close(self, complete: _Complete) -> None:
+        """Decide whom a batch concerns."""
+        batch, gate = complete.batch, complete.place[1]
+        at = frozenset({gate} if gate else ())
+        probes, left_out = bounded(await self._audience.probes(batch, at))
+        gates = await self._audience.gates(batch, at)
         if not probes and not gates:
-            self._nobody(batch, answer)
+            self._nobody(batch, complete.answer)
             return
         names = (one.metadata.name for one in self._ctx.views.changes)
-        manifest = new_change(batch, max((*names, self._newest)), probes, left_out, gates, now)
+        manifest = new_change(batch, max((*names, self._newest)), probes, left_out, gates, self._ctx.now())
         self._newest = max(self._newest, manifest["metadata"]["name"])
-        self._closed.append(_Closed(batch, manifest, answer))
+        self._closed.append(_Closed(complete.place, batch, complete.answer, manifest))
 
     def _nobody(self, batch: Batch, answer: asyncio.Future[str] | None) -> None:
         """Those are gone whom it concerned."""

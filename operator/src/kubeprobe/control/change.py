@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 from kubeprobe.api import Change, ChangeGateNote, ChangePhase, ChangeStatus, ProbeRun, TriggerKind
@@ -16,6 +17,9 @@ from kubeprobe.plan.change import ChangeSeen, is_over, plan_change, surplus_chan
 from kubeprobe.plan.change_probe import ProbeSeen
 from kubeprobe.plan.change_story import FINAL
 from kubeprobe.plan.gate_change import note_of
+
+TOGETHER = 10
+"""Configs between two turns of the event loop: each may wait for up to 500 rollouts."""
 
 
 class ChangeReconciler:
@@ -32,8 +36,8 @@ class ChangeReconciler:
             self._changes.forget(key[1])
         if change is None or not (is_over(change) or self._changes.known(change)):
             return  # it is looked at again once all of it is known
+        probes = () if is_over(change) else await self._probes(change)
         now = self._ctx.now()
-        probes = () if is_over(change) else tuple(self._changes.probe_seen(change, one) for one in change.spec.probes)
         plan = plan_change(self._gather(change, probes), now)
         # First, for what is written next may have to wait.
         self._have_run(change, probes, now)
@@ -41,6 +45,14 @@ class ChangeReconciler:
         if plan.status is not None:
             await self._write(change, plan.status)
         await self._tidy()
+
+    async def _probes(self, change: Change) -> tuple[ProbeSeen, ...]:
+        found = []
+        for one in change.spec.probes:
+            found.append(self._changes.probe_seen(change, one))
+            if len(found) % TOGETHER == 0:
+                await asyncio.sleep(0)
+        return tuple(found)
 
     def _gather(self, change: Change, probes: tuple[ProbeSeen, ...]) -> ChangeSeen:
         return ChangeSeen(

@@ -6,8 +6,10 @@ The parts have modules of their own: `tracking` watches, `ledgers` remembers, `b
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
 
 from kubeprobe.api import Change, ChangeGate, ChangeProbe, ChangeSource, ProbeConfig
 from kubeprobe.control.audience import Audience
@@ -25,11 +27,11 @@ from kubeprobe.plan.change import is_over
 from kubeprobe.plan.change_probe import ProbeSeen
 from kubeprobe.plan.change_runs import ChangeRuns, Skipped, plan_change_runs, skips
 from kubeprobe.plan.changed import Announcement
-from kubeprobe.plan.demand import Demand, Followed, follow, rollouts_of
+from kubeprobe.plan.demand import Demand, Followed, follow
 from kubeprobe.plan.fingerprint import ObjectKey, Tracked, source_of
 from kubeprobe.plan.gate_change import in_scope, workload_of
 from kubeprobe.plan.known import as_key, told
-from kubeprobe.plan.reach import Reach, demand_of
+from kubeprobe.plan.reach import Concern, Reach, concern_of, demand_of, reach_of
 from kubeprobe.plan.resolve import Mistake, of_config
 from kubeprobe.plan.rollout import Rollout, RolloutState
 from kubeprobe.plan.run import belongs
@@ -40,6 +42,8 @@ logger = logging.getLogger("kubeprobe.changes")
 
 QUIET_SECONDS = 0.2
 """A rollout moves many things at once: what a Change is told of them is gathered for so long."""
+REFUSED_SECONDS = 300.0
+"""How long a run is asked for that the API server does not take."""
 YIELD_EVERY = 200
 """Objects between two turns of the event loop."""
 
@@ -64,9 +68,15 @@ class Changes:
         self.tracking = Tracking(api, may, self._wanted, self.ledgers.seal, clock)
         self._keys: dict[str, frozenset[ObjectKey]] = {}
         """The objects of Changes, as far as there are any."""
+        self._reaches: dict[str, Reach] = {}
+        """How far they are, until one of them moves."""
+        self._concerns: dict[str, dict[Key, tuple[str, int | None, Concern]]] = {}
+        """Which of them concern a config, by the version of it that was looked at."""
         self._bound: dict[Key, list[tuple[Change, ChangeProbe]]] | None = None
         """The Changes that are not over, by the configs that they name."""
         self._wants: frozenset[str] | None = None
+        self._refused: dict[Key, tuple[datetime, str]] = {}
+        """Configs whose runs for changes the API server does not take: since when, and its words."""
 
     async def run(self) -> None:
         """Follow what somebody wants and write what became of it, for ever: for as long as this replica leads."""
@@ -88,7 +98,9 @@ class Changes:
         self.ledgers.reset()
         self.batches.reset()
         self.tracking.clear()
-        self._keys.clear()
+        for memory in (self._keys, self._reaches, self._concerns):
+            memory.clear()
+        self._refused.clear()
         self.look_at_configs()
 
     @property
@@ -108,16 +120,20 @@ class Changes:
 
     def seen(self, key: ObjectKey, before: Tracked | None, after: Tracked | None) -> None:
         """See `kubeprobe.control.tracking.Listener`."""
+        if before is None or after is None or before.fingerprint != after.fingerprint:
+            self._out_of_date(key)
         self.batches.seen(key, before, after)
 
     def moved(self, key: ObjectKey) -> None:
         """See `kubeprobe.control.tracking.Listener`."""
+        self._out_of_date(key)
         for change in self._going():
             if change.spec.source is ChangeSource.ROLLOUT and key in self._keys_of(change):
                 self._have_looked_at(change)
 
     async def listed(self, kind: str) -> None:
         """See `kubeprobe.control.tracking.Listener`."""
+        self._reaches.clear()
         if kind != NEW_PODS:
             await self._compare(kind)
         for change in self._going():
@@ -127,6 +143,7 @@ class Changes:
 
     def left(self, kind: str) -> None:
         """See `kubeprobe.control.tracking.Listener`."""
+        self._reaches.clear()
         self.batches.left(kind)
         self.ledgers.keep_only(self._wanted() - {kind})
 
@@ -144,6 +161,7 @@ class Changes:
         key = (config.metadata.namespace, config.metadata.name)
         named = self._naming(key)
         if not named:
+            self._refused.pop(key, None)
             return ChangeRuns(())
         now, runs = self._ctx.now(), self._ctx.views.runs.group(key)
         demands = [self._demand(change, probe, config) for change, probe in named if self.known(change)]
@@ -174,7 +192,18 @@ class Changes:
             return skips(None, None, self._ctx.now())
         template = views.templates.get(("", found.spec.template_ref.name))
         work = of_config(found, template, views.namespace_labels(config[0]))
-        return skips(found, work if isinstance(work, Mistake) else None, self._ctx.now())
+        mistake = work if isinstance(work, Mistake) else None
+        return skips(found, mistake, self._ctx.now()) or self._given_up(config)
+
+    def refused(self, config: Key, words: str) -> None:
+        """Take in that the API server did not take a run; after some minutes the Changes go on without it."""
+        since, _ = self._refused.setdefault(config, (self._ctx.now(), words))
+        for change, _ in self._naming(config):
+            self._ctx.wake(Kind.CHANGE, ("", change.metadata.name), since + timedelta(seconds=REFUSED_SECONDS))
+
+    def accepted(self, config: Key) -> None:
+        """Take in that the API server took a run."""
+        self._refused.pop(config, None)
 
     def probe_seen(self, change: Change, probe: ChangeProbe) -> ProbeSeen:
         """How far one of the configs is that a Change names."""
@@ -196,7 +225,7 @@ class Changes:
                 Rollout(as_key(one), RolloutState.UNSEEN, f"{as_key(one)} is not looked at yet") for one in named
             )
         reach = self._reach(change)
-        return rollouts_of(change, concerns, reach.tracked, reach.workloads)
+        return tuple(one for one in reach.rollouts if one.key not in reach.tracked or concerns(reach.tracked[one.key]))
 
     def workloads(self, gate: ChangeGate) -> tuple[gate_scope.Workload, ...] | None:
         """The workloads whose changes are a gate's to hold; None while they are not known."""
@@ -215,13 +244,21 @@ class Changes:
 
     def forget(self, change: str) -> None:
         """A Change is over, or gone."""
-        self._keys.pop(change, None)
+        for memory in (self._keys, self._reaches, self._concerns):
+            memory.pop(change, None)
 
     def _wanted(self) -> frozenset[str]:
         """The kinds that somebody wants and that may be followed, and NEW_PODS if they are."""
         if self._wants is None:
             self._wants = (self._audience.kinds() & self._may.keys()) | self._audience.wants_pods()
         return self._wants
+
+    def _given_up(self, config: Key) -> Skipped | None:
+        """A quota or a webhook can refuse a config's runs for ever, and its Changes are not to wait for that."""
+        since, words = self._refused.get(config, (None, ""))
+        if since is None or self._ctx.now() < since + timedelta(seconds=REFUSED_SECONDS):
+            return None
+        return Skipped("RunRefused", words)
 
     async def _compare(self, kind: str) -> None:
         """Find what became of the objects of a kind while nobody looked."""
@@ -253,12 +290,31 @@ class Changes:
         return self._bound.get(config, ())
 
     def _demand(self, change: Change, probe: ChangeProbe, config: ProbeConfig) -> Demand:
-        return demand_of(change, probe, config, self._reach(change))
+        """What a Change asks of a config now."""
+        meta, reach, known = config.metadata, self._reach(change), self._concerns.setdefault(change.metadata.name, {})
+        key, version = (meta.namespace, meta.name), (meta.uid, meta.generation)
+        found = known.get(key)
+        if found is None or found[:2] != version:
+            found = known[key] = (*version, concern_of(config, reach, self._audience.namespaces))
+        return demand_of(probe, reach, found[2])
 
     def _reach(self, change: Change) -> Reach:
-        tracking = self.tracking
-        tracked = {key: tracking.tracked[key] for key in self._keys_of(change) if key in tracking.tracked}
-        return Reach(tracked, tracking.workloads, self._audience.namespaces, tracking.pods.new_pods)
+        """How far the objects of a Change are; only asked for while all of them are known."""
+        name, tracking = change.metadata.name, self.tracking
+        if name not in self._reaches:
+            tracked = {key: tracking.tracked[key] for key in self._keys_of(change) if key in tracking.tracked}
+            pods = functools.cache(tracking.pods.new_pods)
+            self._reaches[name] = reach_of(change, tracked, tracking.workloads, pods)
+        return self._reaches[name]
+
+    def _out_of_date(self, key: ObjectKey) -> None:
+        """An object is another than it was: whatever rests on it is computed anew."""
+        for name in [name for name in self._reaches if key in self._objects_of(name)]:
+            del self._reaches[name]
+
+    def _objects_of(self, name: str) -> frozenset[ObjectKey]:
+        change = self._ctx.views.changes.get(("", name))
+        return self._keys_of(change) if change is not None else frozenset()
 
     def _keys_of(self, change: Change) -> frozenset[ObjectKey]:
         """The objects of a Change. Those that it does not name are found among all that there are, once."""

@@ -8,11 +8,11 @@ from kubeprobe.api import Mode, ProbeConfig, ProbeResultStatus, ProbeRun
 from kubeprobe.control.again import look_again_after
 from kubeprobe.control.changes import Changes
 from kubeprobe.control.context import Context, Kind
+from kubeprobe.control.starting import start_run
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key
-from kubeprobe.kube.port import CONFIGS, RUNS, ApiError, Object
+from kubeprobe.kube.port import CONFIGS, ApiError
 from kubeprobe.plan.budget import Priority
-from kubeprobe.plan.chain import changes_of
 from kubeprobe.plan.config import ConfigPlan, ConfigSeen, plan_config
 from kubeprobe.plan.due import Due
 from kubeprobe.plan.resident import AVAILABLE
@@ -55,8 +55,7 @@ class ConfigReconciler:
         try:
             await self._start(config, plan.due)
             await self._start_for_change(config)
-        except ApiError as error:
-            self._told_of_refusal(config, error)
+        except ApiError:
             await self._tell(config, plan)
             raise
         await self._tell(config, plan)
@@ -101,14 +100,11 @@ class ConfigReconciler:
     async def _start(self, config: ProbeConfig, due: Due) -> None:
         if due.create is None:
             return
-        namespace, name = config.metadata.namespace, due.create["metadata"]["name"]
-        # The watch may tell of the run before its creation is answered; then it would be taken for somebody else's.
-        async with self._ctx.queue.exclusive((Kind.RUN, (namespace, name))):
-            run = await self._created(namespace, due.create)
+        run = await start_run(self._ctx, config, due.create)
         if run is not None:
             self._observe(run)
-            for started in (run, *due.replaced):
-                self._ctx.queue.add((Kind.RUN, (namespace, started.metadata.name)))
+            for one in due.replaced:
+                self._ctx.queue.add((Kind.RUN, (one.metadata.namespace, one.metadata.name)))
 
     async def _start_for_change(self, config: ProbeConfig) -> None:
         """Begin the run that changes ask for; after the scheduled one, for a sweep is never beside another run."""
@@ -116,30 +112,14 @@ class ConfigReconciler:
         self._ctx.wake(Kind.CONFIG, (meta.namespace, meta.name), asked.wake_at)
         if asked.create is None:
             return
-        async with self._ctx.queue.exclusive((Kind.RUN, (meta.namespace, asked.create["metadata"]["name"]))):
-            run = await self._created(meta.namespace, asked.create)
-        if run is not None:
-            self._ctx.queue.add((Kind.RUN, (meta.namespace, run.metadata.name)))
-            for change in changes_of(run):
-                self._ctx.queue.add((Kind.CHANGE, ("", change)))
-
-    def _told_of_refusal(self, config: ProbeConfig, error: ApiError) -> None:
-        """What the API server has against a config's runs, such as a quota or a webhook, is its user's to mend."""
-        if not (error.passing or error.conflict):
-            self._ctx.recorder.record(config, "RunRefused", f"its run was not created: {error}", warning=True)
-
-    async def _created(self, namespace: str, manifest: Object) -> ProbeRun | None:
-        """The new run; None when it is there already, or when there is no place for it any more."""
+        key = (meta.namespace, meta.name)
         try:
-            created = await self._ctx.writer.create(Priority.RUN, RUNS, namespace, manifest)
+            await start_run(self._ctx, config, asked.create)
         except ApiError as error:
-            if error.already_exists or error.namespace_terminating or error.not_found:
-                return None
+            if not (error.passing or error.conflict):
+                self._changes.refused(key, f"its run was not created: {error}")
             raise
-        run = ProbeRun.model_validate(created)
-        self._ctx.views.runs.put(run)
-        self._ctx.vouched.add(run.metadata.uid)
-        return run
+        self._changes.accepted(key)
 
     def _observe(self, run: ProbeRun) -> None:
         trigger, metrics = run.spec.trigger, self._ctx.metrics

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from prometheus_client import Counter
 
-from kubeprobe.api import API_VERSION, Change, ProbeConfig, ProbeRun, ProbeTemplate
+from kubeprobe.api import API_VERSION, Change, ChangeGate, ProbeConfig, ProbeRun, ProbeTemplate
 from kubeprobe.control.writer import Writer
 from kubeprobe.kube.port import EVENTS, ApiError, Object
 from kubeprobe.plan.budget import Priority
@@ -62,7 +62,12 @@ class Recorder:
             logger.warning("event %s about %s was not written: %s", body["reason"], where, error)
 
     def record(
-        self, about: ProbeConfig | ProbeRun | ProbeTemplate | Change, reason: str, message: str, *, warning: bool
+        self,
+        about: ProbeConfig | ProbeRun | ProbeTemplate | Change | ChangeGate,
+        reason: str,
+        message: str,
+        *,
+        warning: bool,
     ) -> None:
         """Have an Event about an object of ours written as soon as there is nothing more urgent."""
         meta = about.metadata

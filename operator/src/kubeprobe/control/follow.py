@@ -59,7 +59,7 @@ def _kind(text: str) -> tuple[str, tuple[Resource, ...]]:
     if match is None:
         hint = "write KIND.GROUP/VERSION/PLURAL, such as Rollout.argoproj.io/v1alpha1/rollouts"
         if text == SECRET:
-            hint = "Secrets are followed in the namespaces that --secret-namespace names"
+            hint = "Secrets are followed in the namespaces that --secret-namespaces names"
         raise ValueError(f"{text!r} is none of {', '.join(KINDS)}: {hint}")
     kind, group, version, plural = match.groups()
     return f"{kind}.{group}", (Resource(group, version, plural),)

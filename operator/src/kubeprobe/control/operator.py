@@ -25,6 +25,8 @@ from kubeprobe.control.discovery import Discovery
 from kubeprobe.control.events import Recorder
 from kubeprobe.control.follow import KINDS, Followable, followable
 from kubeprobe.control.gate_desk import ViewDesk
+from kubeprobe.control.gate_sight import GateSources
+from kubeprobe.control.gates import Gates
 from kubeprobe.control.health import OperatorHealth, Sync
 from kubeprobe.control.kubelet import LogReader
 from kubeprobe.control.lag import Gauges, LagMonitor
@@ -177,6 +179,8 @@ class Operator:
         templates = TemplateReconciler(self._context)
         self._discovery = Discovery(api, self._context, time.monotonic)
         self._residents = ResidentReconciler(self._context, self._discovery, self._heard)
+        sources = GateSources(self._changes, self._results, self._nodes.names, replica.lease_namespace)
+        self._gates = Gates(self._context, api, sources, time.monotonic)
         self._reconcile = {
             Kind.TEMPLATE: templates.reconcile,
             Kind.CONFIG: configs.reconcile,
@@ -184,6 +188,7 @@ class Operator:
             Kind.RESULT: self._results.reconcile,
             Kind.RESIDENT: self._residents.reconcile,
             Kind.CHANGE: ChangeReconciler(self._context, self._changes).reconcile,
+            Kind.GATE: self._gates.reconcile,
         }
         self._failures: Counter[Work] = Counter()
 
@@ -203,7 +208,7 @@ class Operator:
         """All that writes, from what is written and from nothing that this process remembers, until `stop` is set."""
         self._context.metrics.leader_transitions.inc()
         reconcilers = (self._runs, self._waves, self._results, self._residents)
-        for part in (*reconcilers, self._discovery, self._changes, self._tidier, self._budget):
+        for part in (*reconcilers, self._discovery, self._changes, self._gates, self._tidier, self._budget):
             part.reset()
         self._failures.clear()
         # The leader before wrote until now, and an outage may have kept its last words from the views.
@@ -215,7 +220,8 @@ class Operator:
             self._badge.look()
         housekeeping = (self._tidier.run(), self._leftovers.run(), self._context.recorder.run())
         webhook = [self._webhook.keep()] if self._webhook else []
-        beside = (*housekeeping, self._discovery.run(), self._log_reader.run(), self._changes.run(), *webhook)
+        following = (self._discovery.run(), self._log_reader.run(), self._changes.run(), self._gates.run())
+        beside = (*housekeeping, *following, *webhook)
         async with _running(*beside, *(self._work() for _ in range(WORKERS))):
             await stop.wait()
         with contextlib.suppress(ApiError, TimeoutError):
@@ -244,6 +250,8 @@ class Operator:
         for kind in (Kind.CONFIG, Kind.RESULT):
             for key in configs:
                 add((kind, key))
+        for gate in views.gates:
+            add((Kind.GATE, ("", gate.metadata.name)))
         for run in over:
             add((Kind.RUN, (run.metadata.namespace, run.metadata.name)))
 

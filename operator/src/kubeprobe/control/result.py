@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from kubeprobe.kube.port import RESULTS, ApiError
 from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.config import followed
 from kubeprobe.plan.pace import paced, repaced
-from kubeprobe.plan.resident_answer import Damper, fresh_resident_until, stand_resident
+from kubeprobe.plan.resident_answer import Damper, all_heard_at, fresh_resident_until, stand_resident
 from kubeprobe.plan.resident_rate import turns_rate
 from kubeprobe.plan.resolve import Mistake, Work, of_config
 from kubeprobe.plan.result import ResultPlan, fold, fresh_until, plan_write
@@ -53,23 +54,31 @@ class ResultReconciler:
         self._written: dict[Key, Written] = {}
         self._dampers: dict[Key, Damper] = {}
         """For configs with resident probers, whose answers may turn at any rate."""
+        self._heard_at: dict[Key, datetime | None] = {}
+        self._followers: list[Callable[[Key], None]] = []
+
+    def follow(self, told: Callable[[Key], None]) -> None:
+        """Have somebody told of the configs of which something else is known, whether that was worth a write or not."""
+        self._followers.append(told)
 
     async def reconcile(self, key: Key) -> None:
         """Fold and, if worth it, write. Raises `ApiError` when the write failed."""
         config = self._ctx.views.configs.get(key)
         if config is None or config.metadata.deletion_timestamp is not None:
-            for memory in (self._answers, self._written, self._dampers):
+            for memory in (self._answers, self._written, self._dampers, self._heard_at):
                 memory.pop(key, None)
             self._residents.forget(key)
             return
         now = self._ctx.now()
         result = self._ctx.views.results.get(key)
-        held = self._held(key, config, result, now)
+        held, heard_at = self._held(key, config, result, now), self._heard_at.get(key)
         standing = self._standing(key, config, held.status, now)
         status, stands = standing.status, result.status if result else None
         if config.spec.schedule is not None and repaced(config.spec.schedule, held.status, status):
             self._ctx.queue.add((Kind.CONFIG, key))  # which runs are due when follows from the answer
         self._ctx.wake(Kind.RESULT, key, standing.changes_at)
+        if status != (self._ahead(key, config) or stands) or self._heard_at.get(key) != heard_at:
+            self._tell_followers(key)
         if status == stands:
             self._answers.pop(key, None)
             return
@@ -85,6 +94,7 @@ class ResultReconciler:
         self._answers.clear()
         self._written.clear()
         self._dampers.clear()
+        self._heard_at.clear()
         self._residents.reset()
 
     async def flush(self) -> None:
@@ -99,11 +109,22 @@ class ResultReconciler:
 
     def latest(self, key: Key) -> ProbeResultStatus | None:
         """The answer now, which may be ahead of what is written."""
-        held = self._answers.get(key)
         config, result = self._ctx.views.configs.get(key), self._ctx.views.results.get(key)
-        if held is not None and config is not None and held.config_uid == config.metadata.uid:
-            return held.status
-        return result.status if result else None
+        ahead = self._ahead(key, config) if config is not None else None
+        return ahead or (result.status if result else None)
+
+    def heard_at(self, key: Key) -> datetime | None:
+        """When a config's probers were last heard all together, as far as the answer has it; None before that."""
+        return self._heard_at.get(key)
+
+    def _ahead(self, key: Key, config: ProbeConfig) -> ProbeResultStatus | None:
+        """The answer where it is ahead of what is written."""
+        held = self._answers.get(key)
+        return held.status if held is not None and held.config_uid == config.metadata.uid else None
+
+    def _tell_followers(self, key: Key) -> None:
+        for told in self._followers:
+            told(key)
 
     def _standing(self, key: Key, config: ProbeConfig, before: ProbeResultStatus, now: datetime) -> Standing:
         work = self._work(config)
@@ -111,8 +132,11 @@ class ResultReconciler:
             self._dampers.setdefault(key, Damper())
             if turns_rate(config, self._residents.served_share(config)):
                 self._ctx.queue.add((Kind.RESIDENT, key))  # who keeps the config's conditions
-            return stand_resident(before, config, work, self._residents.take(key), now)
+            heard = self._residents.take(key)
+            self._heard_at[key] = all_heard_at(config, heard, now)
+            return stand_resident(before, config, work, heard, now)
         self._dampers.pop(key, None)
+        self._heard_at.pop(key, None)
         self._residents.forget(key)
         runs = self._ctx.views.runs.group(key)
         nodes = self._nodes.names() if config.spec.targets is not None else None

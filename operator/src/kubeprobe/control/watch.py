@@ -149,6 +149,8 @@ class Watcher:
         self._views.runs.drop(key, uid)
         self._runs.forget(uid)
         self._waves.forget(uid)
+        if run is not None:
+            self._changes_of(run)
         if run is not None and run.spec.config_ref is not None and run.status.phase is not Phase.COMPLETED:
             self._add(Kind.CONFIG, (key[0], run.spec.config_ref.name))
             self._sweep_of(run)
@@ -183,20 +185,12 @@ class Watcher:
         if self._views.gates.put(gate):
             self._changes.look()
             self._add(Kind.GATE, ("", gate.metadata.name))
-            self._told_to(gate.metadata.name)
 
     def gate_gone(self, key: Key, uid: str) -> None:
         """It holds nothing any more."""
         self._views.gates.drop(key, uid)
         self._changes.look()
         self._add(Kind.GATE, key)
-        self._told_to(key[1])
-
-    def _told_to(self, gate: str) -> None:
-        """What a gate does is told by the Changes that name it."""
-        for change in self._views.changes:
-            if gate in change.spec.gates:
-                self._add(Kind.CHANGE, ("", change.metadata.name))
 
     def pod(self, body: Object) -> None:
         """A run's pod came further."""

@@ -156,6 +156,10 @@ class Client:
         """See `Api.create`."""
         return await self._request("POST", resource.path(namespace), body=body)
 
+    async def try_create(self, resource: Resource, namespace: str, body: Object) -> None:
+        """See `TrialApi.try_create`."""
+        await self._request("POST", resource.path(namespace), query={"dryRun": "All"}, body=body)
+
     async def merge_patch(
         self, resource: Resource, namespace: str | None, name: str, body: Object, *, subresource: str | None = None
     ) -> Object:

@@ -151,6 +151,14 @@ class LogApi(Protocol):
         ...
 
 
+class TrialApi(Protocol):
+    """What kubeprobe has an API server decide without doing it."""
+
+    async def try_create(self, resource: Resource, namespace: str, body: Object) -> None:
+        """Have a creation go the whole way, admission and all, but for being stored. Raises `ApiError`."""
+        ...
+
+
 class Api(Reader, Protocol):
     """All that kubeprobe asks of an API server. Every method raises `ApiError`."""
 
@@ -183,8 +191,8 @@ class Api(Reader, Protocol):
         ...
 
 
-class ObservedApi(Api, LogApi, Protocol):
-    """An API, kubelets' logs and all, that tells of its answers."""
+class ObservedApi(Api, LogApi, TrialApi, Protocol):
+    """An API, kubelets' logs and trials and all, that tells of its answers."""
 
     def observe(self, observer: Callable[[str, int], None]) -> None:
         """Tell of every request from now on: its HTTP verb, and the answer's status (0 when there was none)."""

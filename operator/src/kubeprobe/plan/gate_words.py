@@ -25,13 +25,17 @@ from probe_sdk.wire import cut, utf8_size
 OPEN = "Open"
 VERIFIED = "Verified"
 ENFORCED = "Enforced"
+NOT_TRIED = "NotTried"
+PROVEN = {True: ("True", "Denied"), False: ("False", "NotDenied"), None: ("Unknown", NOT_TRIED)}
+"""Status and reason of the condition Enforced, by what came of trying."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What came of trying whether the API server denies what a closed gate holds."""
 
-    denied: bool
+    denied: bool | None
+    """None where something else kept it from being tried."""
     message: str = ""
 
 
@@ -76,6 +80,15 @@ def conditions(standing: Standing, message: str, proof: Proof | None, now: datet
         )
         found = set_condition(found, new, now)
     return found
+
+
+def told_proof(gate: ChangeGate) -> Proof | None:
+    """What the gate's status says of an earlier trial, by whichever process; None where it says nothing of one."""
+    for one in gate.status.conditions:
+        for denied in (True, False):
+            if one.type == ENFORCED and (one.status, one.reason) == PROVEN[denied]:
+                return Proof(denied, one.message)
+    return None
 
 
 def _why(standing: Standing) -> str:
@@ -144,8 +157,8 @@ def _enforced(enforcement: Enforcement, proof: Proof | None) -> tuple[str, str, 
     if enforcement is Enforcement.WARN:
         return "False", "WarnOnly", "spec.enforcement is Warn: the API server warns, and lets everything through"
     if proof is None:
-        return "Unknown", "NotTried", "it has not been tried yet whether the API server denies what a closed gate holds"
-    return ("True", "Denied", proof.message) if proof.denied else ("False", "NotDenied", proof.message)
+        return "Unknown", NOT_TRIED, "it has not been tried yet whether the API server denies what a closed gate holds"
+    return *PROVEN[proof.denied], proof.message
 
 
 def _probes(count: int) -> str:

@@ -202,6 +202,21 @@ def _with_freshness(status: ProbeResultStatus, above: Reasons | None, now: datet
     return with_condition(status, FRESH, "True", HEARD, "", now)
 
 
+def all_heard_at(config: ProbeConfig, heard: Heard, now: datetime) -> datetime | None:
+    """Up to when all probers have told what they see, those that are silent apart; None where none is heard.
+
+    Args:
+        config: what they probe for.
+        heard: what was heard of them.
+        now: the time.
+    """
+    if config.spec.resident is None:
+        return None
+    seconds = terms_of(config.spec.resident).silence_seconds
+    words = (one.word for one in heard.voices if one.heard_within(seconds, now))
+    return min((word.heard_at for word in words if word is not None), default=None)
+
+
 def fresh_resident_until(config: ProbeConfig, now: datetime) -> datetime | None:
     """When an answer that is written now is out of date; None while nothing is probed that could renew it."""
     if config.spec.resident is None or config.spec.suspend:

@@ -97,7 +97,7 @@ def probes_of(
     """
     subjects = [subject_of(one, batch.source, gates) for one in batch.changes.values()]
     found = []
-    for config in sorted((one for one in configs if one.spec.triggers), key=_worth):
+    for config in sorted((one for one in configs if one.spec.triggers), key=worth):
         mine = [
             one
             for one in config.spec.triggers
@@ -210,6 +210,7 @@ def _quiet(trigger: ChangeTrigger) -> Duration:
     return part.quiet if part is not None else AT_ONCE
 
 
-def _worth(config: ProbeConfig) -> tuple[int, str, str]:
+def worth(config: ProbeConfig) -> tuple[int, str, str]:
+    """What configs are put in order by, the most severe first."""
     meta = config.metadata
     return SEVERITIES.index(config.spec.severity), meta.namespace, meta.name

@@ -1,0 +1,39 @@
+"""How a run begins, whoever asks for it: a schedule, a change or a gate. Its name says for what, so it begins once."""
+
+from __future__ import annotations
+
+from kubeprobe.api import ProbeConfig, ProbeRun
+from kubeprobe.control.context import Context, Kind
+from kubeprobe.kube.port import RUNS, ApiError, Object
+from kubeprobe.plan.budget import Priority
+from kubeprobe.plan.chain import changes_of
+
+
+async def start_run(context: Context, config: ProbeConfig, manifest: Object) -> ProbeRun | None:
+    """Create a run of a config.
+
+    Returns:
+        The new run; None when it is there already, or when there is no place for it any more.
+
+    Raises:
+        ApiError: the API server refused it. What it has against it, such as a quota or a webhook, is told in an Event
+            on the config: it is its user's to mend.
+    """
+    namespace, name = config.metadata.namespace, manifest["metadata"]["name"]
+    try:
+        # The watch may tell of the run before its creation is answered; then it would be taken for somebody else's.
+        async with context.queue.exclusive((Kind.RUN, (namespace, name))):
+            created = await context.writer.create(Priority.RUN, RUNS, namespace, manifest)
+            run = ProbeRun.model_validate(created)
+            context.views.runs.put(run)
+            context.vouched.add(run.metadata.uid)
+    except ApiError as error:
+        if error.already_exists or error.namespace_terminating or error.not_found:
+            return None
+        if not (error.passing or error.conflict):
+            context.recorder.record(config, "RunRefused", f"its run was not created: {error}", warning=True)
+        raise
+    context.queue.add((Kind.RUN, (namespace, name)))
+    for change in changes_of(run):
+        context.queue.add((Kind.CHANGE, ("", change)))
+    return run
