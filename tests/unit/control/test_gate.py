@@ -17,6 +17,7 @@ from tests.unit.plan.residents import resident, sample, samples
 from kubeprobe.api import Change, ChangeGate
 from kubeprobe.control.context import Kind
 from kubeprobe.kube.port import CONFIGS, GATES, RESULTS, RUNS, ApiError
+from kubeprobe.plan.gate_change import rollback_ordered
 from kubeprobe.plan.nodes import Node
 from kubeprobe.plan.resident_pod import read_resident_pod
 from kubeprobe.plan.rollout import RolloutState
@@ -57,7 +58,7 @@ async def test_a_probe_that_fails_closes_the_gate_and_one_that_passes_opens_it()
 def rolls_back(shop: Scene) -> bool:
     found = shop.operator.context.views.gates.get(PRODUCTION)
     assert found is not None
-    return shop.operator.gates.rolls_back(found)
+    return rollback_ordered(found, shop.operator.context.views.changes)
 
 
 async def test_its_figures_tell_of_it() -> None:

@@ -20,6 +20,7 @@ from kubeprobe.control.gates import Gates
 from kubeprobe.control.resident_store import ResidentStore
 from kubeprobe.control.result import ResultReconciler
 from kubeprobe.kube.port import DEPLOYMENTS, GATES, RUNS
+from kubeprobe.plan.gate_change import rollback_ordered
 
 SCOPE = {"namespaces": ["shop"]}
 
@@ -79,9 +80,8 @@ class Shop(World):
 
     def rolls_back(self) -> bool:
         replica: Any = self.replica
-        found = replica.context.views.gates.get(("", "production"))
-        answer: bool = replica.gates.rolls_back(found)
-        return answer
+        views = replica.context.views
+        return rollback_ordered(views.gates.get(("", "production")), views.changes)
 
 
 @pytest.fixture

@@ -49,6 +49,7 @@ from kubeprobe.plan.gate_change import (
     in_scope,
     newest_of,
     note_of,
+    rollback_ordered,
     workload_of,
 )
 from kubeprobe.plan.rollout import RolloutState
@@ -150,6 +151,13 @@ def with_change(name: str, verdict: str = "Failed", **metadata: Any) -> ChangeGa
 def test_what_a_gate_says_of_a_change(of: ChangeGate, verdict: str | None) -> None:
     note = note_of(of, change(SECOND, gates=PROD))
     assert (note.verdict.value if note is not None else None) == verdict
+
+
+def test_a_rollback_is_ordered_for_the_newest_change_alone() -> None:
+    failed, newer = change(FIRST, gates=PROD), change(SECOND, gates=PROD)
+    assert rollback_ordered(with_change(FIRST), [failed])
+    assert not rollback_ordered(with_change(FIRST), [failed, newer])
+    assert not rollback_ordered(with_change(FIRST), [])
 
 
 def test_a_gate_is_told_with_its_state() -> None:

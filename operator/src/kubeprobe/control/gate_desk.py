@@ -13,8 +13,7 @@ from kubeprobe.control.view import Key, Views
 from kubeprobe.intake.gates.port import GateWord
 from kubeprobe.intake.gates.word import word_of
 from kubeprobe.plan.changed import Announcement
-from kubeprobe.plan.gate import rolls_back
-from kubeprobe.plan.gate_change import change_seen, newest_of
+from kubeprobe.plan.gate_change import rollback_ordered
 
 
 class ViewDesk:
@@ -66,10 +65,7 @@ class ViewDesk:
     def rolls_back(self, name: str) -> bool:
         """See `GateDesk.rolls_back`."""
         gate = self._views.gates.get(("", name))
-        if gate is None:
-            return False
-        newest = newest_of(gate, self._views.changes)
-        return newest is not None and rolls_back(gate.status, change_seen(gate, newest, ()))
+        return gate is not None and rollback_ordered(gate, self._views.changes)
 
     def _changed(self, key: Key, before: ChangeGate | None, now: ChangeGate | None) -> None:
         self._words.pop(key[1], None)

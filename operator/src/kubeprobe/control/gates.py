@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kubeprobe.api import ChangeGate
 from kubeprobe.control.context import Context
 from kubeprobe.control.enforcement import Enforcement
 from kubeprobe.control.gate import GateReconciler
@@ -13,8 +12,6 @@ from kubeprobe.control.gate_metrics import GateMetrics
 from kubeprobe.control.gate_sight import GateSight, GateSources
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import TrialApi
-from kubeprobe.plan import gate
-from kubeprobe.plan.gate_change import change_seen, newest_of
 
 
 class Gates:
@@ -28,7 +25,6 @@ class Gates:
     """
 
     def __init__(self, context: Context, api: TrialApi, sources: GateSources, clock: Callable[[], float]) -> None:
-        self._views = context.views
         calls = GateCalls(context.views, context.queue)
         sources.answers.follow(calls.answered)
         self._enforcement = Enforcement(api, context, sources.own_namespace, clock)
@@ -48,11 +44,3 @@ class Gates:
         """Forget what was held in memory: another replica may have led meanwhile."""
         self._reconciler.reset()
         self._enforcement.reset()
-
-    def rolls_back(self, of: ChangeGate) -> bool:
-        """Whether a release tool that asks a gate may roll back; see `kubeprobe.plan.gate.rolls_back`.
-
-        Every replica can tell: it follows from what is written.
-        """
-        newest = newest_of(of, self._views.changes)
-        return gate.rolls_back(of.status, change_seen(of, newest, ()) if newest is not None else None)

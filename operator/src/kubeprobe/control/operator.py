@@ -300,7 +300,7 @@ class Operator:
             registry=self._context.metrics.registry,
             more_metrics=TargetPage(self._context.views, self._heard, utc_now).text,
             now=utc_now,
-            gates=self._gates(),
+            gates=self._gate_deps(),
         )
         tls = self._settings.tls
         renewing = [tls.certificate.run()] if tls is not None else []
@@ -308,7 +308,7 @@ class Operator:
             logger.info("reports are taken at %s", self._settings.intake_url)
             yield
 
-    def _gates(self) -> GateDeps:
+    def _gate_deps(self) -> GateDeps:
         desk = ViewDesk(self._context.views, self._sync.done.is_set, self._elector.leads, self._changes.announce)
         reviews = ClusterReviews(self._api) if self._settings.authenticate else None
         return GateDeps(desk, reviews, secure_only=self._settings.tls is not None)

@@ -12,12 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kubeprobe.api import BREAK_GLASS, ChangeGate, Enforcement, GatePhase, WorkloadKind
+from kubeprobe.plan.gate_proof import LABEL_PROOF, MARK
 from kubeprobe.plan.gate_scope import Workload, covers
-
-PROOF = "kubeprobe.io/gate-proof"
-"""Label with a gate's name, of what the operator tries to create to see that changes are denied: it always is."""
-PROVEN = "kubeprobe-gate-proof"
-"""In the message of that denial, and of no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +99,10 @@ def rule(attempt: Attempt, gates: Iterable[ChangeGate], place: Place, may_overri
         may_override: those of `keys_shown` that whoever attempts it may override.
     """
     gates = sorted(gates, key=lambda gate: gate.metadata.name)
-    proven = attempt.workload.labels.get(PROOF)
+    proven = attempt.workload.labels.get(LABEL_PROOF)
     for gate in gates:
         if gate.metadata.name == proven and gate.spec.enforcement is Enforcement.ENFORCE:
-            return Ruling(denied=f"{PROVEN}: ChangeGate {proven} is enforced")
+            return Ruling(denied=f"{MARK}: ChangeGate {proven} is enforced")
     held = _held(attempt, gates, place)
     back = [gate for gate in held if _goes_back(attempt, gate)]
     broken = [gate for gate in held if _shows_key(attempt, gate)]
@@ -128,7 +124,7 @@ def rule(attempt: Attempt, gates: Iterable[ChangeGate], place: Place, may_overri
 def _held(attempt: Attempt, gates: Iterable[ChangeGate], place: Place) -> list[ChangeGate]:
     """The closed gates whose it is to hold, or to warn of."""
     # That it is tried for one gate is no business of the others; what is no dry run is no trial.
-    tried = attempt.dry_run and PROOF in attempt.workload.labels
+    tried = attempt.dry_run and LABEL_PROOF in attempt.workload.labels
     if tried or not attempt.new_template:
         return []
     return [

@@ -28,6 +28,7 @@ from kubeprobe.plan.change_runs import Skipped
 from kubeprobe.plan.changed import Changed
 from kubeprobe.plan.demand import Followed
 from kubeprobe.plan.fingerprint import Tracked
+from kubeprobe.plan.gate import rolls_back
 from kubeprobe.plan.gate_course import ChangeSeen, newer, taken_up
 from kubeprobe.plan.gate_probe import Bound
 from kubeprobe.plan.gate_scope import Workload, covers
@@ -101,6 +102,17 @@ def change_seen(gate: ChangeGate, change: Change, rollouts: Iterable[Rollout]) -
     """
     settled_at = _quiet_at(gate, change) if all(one.over for one in rollouts) else None
     return replace(_seen(change), settled_at=settled_at)
+
+
+def rollback_ordered(gate: ChangeGate, changes: Iterable[Change]) -> bool:
+    """Whether a release tool that asks a gate may roll back now; see `gate.rolls_back`.
+
+    Args:
+        gate: the gate.
+        changes: the Changes that there are.
+    """
+    newest = newest_of(gate, changes)
+    return newest is not None and rolls_back(gate.status, change_seen(gate, newest, ()))
 
 
 def note_of(gate: ChangeGate, change: Change) -> ChangeGateNote | None:
