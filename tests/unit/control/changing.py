@@ -74,7 +74,9 @@ class LiveCluster(Cluster):
             raise self.refuse[f"list {resource.plural}"]
         async for page in super().pages(resource):
             page["items"] = [
-                body for body in page["items"] if resource.within in ("", body["metadata"].get("namespace"))
+                {name: part for name, part in body.items() if name not in ("apiVersion", "kind")}
+                for body in page["items"]
+                if resource.within in ("", body["metadata"].get("namespace"))
             ]
             page["metadata"]["resourceVersion"] = "999999"
             yield page

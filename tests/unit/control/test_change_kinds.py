@@ -243,6 +243,10 @@ async def test_a_gate_alone_is_told_of_what_is_in_its_scope() -> None:
     assert (change.spec.gates, change.spec.probes) == (("prod",), ())
     assert [one.name for one in change.status.gates] == ["prod"]
     assert change.status.reason == "GatesVerifying"
+    closed = {"phase": "Closed", "reason": "Hold"}
+    world.put(GATES, gate("prod", scope={"namespaces": ["shop"]}, status=closed))
+    await replica.later(1)
+    assert [(one.phase, one.reason) for one in world.changes[0].status.gates] == [("Closed", "Hold")]
     held = replica.changes.workloads(prod)
     assert held is not None
     assert [dict(one.images) for one in held] == [{"app": "cart:2"}]

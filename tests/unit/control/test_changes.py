@@ -100,6 +100,7 @@ async def test_a_change_made_while_the_operator_was_down_is_found_and_told_once(
         ("pay", "Added"),
     }
     assert {one.details for one in change.spec.objects} == {""}, "nobody saw what it was"
+    assert {one.api_version for one in change.spec.objects} == {"apps/v1"}, "those of a list are without"
     await world.replica.stop()
     world.cluster.remove(DEPLOYMENTS, "shop", "old")
     await world.start(world.replica.now)

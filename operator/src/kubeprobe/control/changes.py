@@ -266,16 +266,9 @@ class Changes:
         present = {key: one.fingerprint for key, one in tracked.items() if key.kind == kind}
         ledger = self.ledgers.begin(kind, present)
         for count, key in enumerate({**present, **dict.fromkeys(ledger.keys())}):
-            if self._covered(key):
-                self.batches.seen(key, None, tracked.get(key))
-            else:
-                ledger.note(key, "")
+            self.batches.seen(key, None, tracked.get(key))
             if count % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
-
-    def _covered(self, key: ObjectKey) -> bool:
-        """Whether an object is where its kind may be looked for: what is not seen any more has not gone by that."""
-        return any(one.within in ("", key.namespace) for one in self._may[key.kind])
 
     def _going(self) -> Iterator[Change]:
         return (one for one in self._ctx.views.changes if not is_over(one))

@@ -151,8 +151,7 @@ class Tracking:
 
     async def _feeds(self, kind: str) -> tuple[Feed, ...]:
         seal = await self._seal() if kind == SECRET else b""
-        sink = _Sink(kind, seal, self)
-        return tuple(Feed(resource, sink) for resource in self._may[kind])
+        return tuple(Feed(one, _Sink(kind, one.api_version, seal, self)) for one in self._may[kind])
 
     def observe(self, kind: str, seal: bytes, body: Object) -> None:
         """Take in an object as it is now."""
@@ -202,12 +201,13 @@ class Tracking:
 @dataclass(frozen=True, slots=True)
 class _Sink:
     kind: str
+    api_version: str
     seal: bytes
     tracking: Tracking
 
     def observe(self, body: Object) -> None:
         """See `kubeprobe.kube.reflector.Sink`."""
-        self.tracking.observe(self.kind, self.seal, body)
+        self.tracking.observe(self.kind, self.seal, {"apiVersion": self.api_version, **body})
 
     def forget(self, key: Key, uid: str) -> None:
         """See `kubeprobe.kube.reflector.Sink`."""

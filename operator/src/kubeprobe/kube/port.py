@@ -27,6 +27,11 @@ class Resource:
     within: str = ""
     """The namespace in which all of it is listed and watched; empty for all namespaces."""
 
+    @property
+    def api_version(self) -> str:
+        """As objects have it, watched ones alone: those of a list are without."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
     def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
         """The URL path of the collection, of one object, or of one object's subresource."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
