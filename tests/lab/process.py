@@ -136,10 +136,16 @@ def without_operator(lab: Lab) -> Iterator[None]:
 
 
 @contextmanager
-def operator_beside(lab: Lab, log: Path) -> Iterator[OperatorProcess]:
-    """The operator as a process instead of the one in the cluster, which comes back afterwards."""
+def operator_beside(lab: Lab, log: Path, *args: str) -> Iterator[OperatorProcess]:
+    """The operator as a process instead of the one in the cluster, which comes back afterwards.
+
+    Args:
+        lab: the cluster.
+        log: where its output goes.
+        args: further options of `kubeprobe operator`, such as what it is to share with the one in the cluster.
+    """
     with without_operator(lab):
-        process = OperatorProcess(lab.testbed.kubeconfig, lab.testbed.host_address, log)
+        process = OperatorProcess(lab.testbed.kubeconfig, lab.testbed.host_address, log, *args)
         try:
             process.start()
             yield process
