@@ -9,18 +9,14 @@ the operator as it is shipped, an apiserver and an etcd: 200 means that the run'
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import multiprocessing
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,23 +28,17 @@ from jwt.algorithms import RSAAlgorithm
 from prometheus_client import CollectorRegistry
 
 from kubeprobe.intake.gates.handler import GateDeps
-from kubeprobe.intake.gates.port import GateWord
-from kubeprobe.intake.port import Answer, Check, PodIdentity, SamplesAnswer
-from kubeprobe.intake.server import Intake, IntakeDeps, serve
-from kubeprobe.kube.port import ApiError
-from kubeprobe.plan.changed import Announcement
-from probe_sdk.samples import Samples
-from probe_sdk.wire import AUDIENCE, Report
+from kubeprobe.intake.server import IntakeDeps
+from probe_sdk.wire import AUDIENCE
 from tests.bench.intake_runs import waiting_runs
 from tests.bench.load import Load, request, send, typical_report
 from tests.bench.report import finish, say
+from tests.bench.served import HOST, SPAWN, NoGates, NoSamples, Served, Stub, served
 
-HOST = "127.0.0.1"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 KEY_ID = "bench"
 ROUNDS = 5
 WARM_UP = 1_000
-SPAWN = multiprocessing.get_context("spawn")
 
 
 def main() -> None:
@@ -72,12 +62,12 @@ def measure_core(reports: int) -> dict[str, object]:
     requests = _requests(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), reports + WARM_UP)
     jwk = {**json.loads(RSAAlgorithm.to_jwk(key.public_key())), "use": "sig", "kid": KEY_ID}
     say(f"the intake on core {cores[0]}, its senders on {cores[1:]}; durability is stubbed at the port")
-    with _intake(cores[0], jwk) as (port, pipe):
+    with served(cores[0], partial(_deps, jwk)) as intake:
         os.sched_setaffinity(0, cores[1:])
-        _all_recorded(uvloop.run(send(HOST, port, requests[:WARM_UP])))
+        _all_recorded(uvloop.run(send(HOST, intake.port, requests[:WARM_UP])))
         size = reports // ROUNDS
         starts = range(WARM_UP, WARM_UP + size * ROUNDS, size)
-        rounds = [_round(port, pipe, requests[start : start + size]) for start in starts]
+        rounds = [_round(intake, requests[start : start + size]) for start in starts]
         os.sched_setaffinity(0, cores)
     return {
         "reports_per_second_core": round(statistics.median(load.per_second for load, _ in rounds), 1),
@@ -85,11 +75,11 @@ def measure_core(reports: int) -> dict[str, object]:
     }
 
 
-def _round(port: int, pipe: Connection, requests: list[bytes]) -> tuple[Load, float]:
+def _round(intake: Served, requests: list[bytes]) -> tuple[Load, float]:
     """One round's load, and the seconds of CPU that it cost the intake."""
-    before = _cpu_seconds(pipe)
-    load = _all_recorded(uvloop.run(send(HOST, port, requests)))
-    cpu = _cpu_seconds(pipe) - before
+    before = intake.cpu_seconds()
+    load = _all_recorded(uvloop.run(send(HOST, intake.port, requests)))
+    cpu = intake.cpu_seconds() - before
     say(
         f"  {load.per_second:.0f} reports/s; {cpu / len(requests) * 1e6:.0f} us of CPU each; "
         f"the intake was busy {cpu / load.seconds:.0%} of the time, its senders {load.cpu_seconds / load.seconds:.0%}"
@@ -142,99 +132,12 @@ def _claims(number: int, now: int) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def _intake(core: int, jwk: dict[str, str]) -> Iterator[tuple[int, Connection]]:
-    """The intake in a process of its own: its port, and a pipe that answers with its CPU time."""
-    ours, theirs = SPAWN.Pipe()
-    process = SPAWN.Process(target=_serve, args=(core, jwk, theirs))
-    process.start()
-    try:
-        yield ours.recv(), ours
-    finally:
-        ours.send("end")
-        process.join(30)
-
-
-def _cpu_seconds(pipe: Connection) -> float:
-    pipe.send("cpu")
-    return float(pipe.recv())
-
-
-def _serve(core: int, jwk: dict[str, str], pipe: Connection) -> None:
-    os.sched_setaffinity(0, {core})
-    uvloop.run(_serving(jwk, pipe))
-
-
-async def _serving(jwk: dict[str, str], pipe: Connection) -> None:
-    stub = _Stub(jwk)
-    gates = GateDeps(_NoGates())
-    deps = IntakeDeps(stub, _NoSamples(), stub, stub, CollectorRegistry(), lambda: datetime.now(UTC), gates)
-    ended = asyncio.Event()
-
-    def asked() -> None:
-        if pipe.recv() == "cpu":
-            pipe.send(time.process_time())
-        else:
-            ended.set()
-
-    asyncio.get_running_loop().add_reader(pipe.fileno(), asked)
-    async with serve(Intake(deps), HOST, 0) as port:
-        pipe.send(port)
-        await ended.wait()
-
-
-class _NoGates:
-    """Where there are no gates."""
-
-    def synced(self) -> bool:
-        return True
-
-    def words(self) -> tuple[GateWord, ...]:
-        return ()
-
-    def word(self, name: str) -> GateWord | None:
-        return None
-
-    async def turned(self, name: str) -> None:
-        await asyncio.Event().wait()
-
-    def rolls_back(self, name: str) -> bool:
-        return False
-
-    def takes_changes(self) -> bool:
-        return False
-
-    async def announce(self, name: str, said: Announcement) -> str:
-        raise ApiError(503, "", "there are no gates here")
-
-
-class _NoSamples:
-    """Where no samples come."""
-
-    async def accept(self, who: PodIdentity, samples: Samples, received_at: datetime) -> SamplesAnswer:
-        return SamplesAnswer.UNAVAILABLE
-
-
-class _Stub:
-    """Everything behind the intake's port, doing nothing."""
-
-    def __init__(self, jwk: dict[str, str]) -> None:
-        self._jwk = jwk
-
-    async def accept(self, who: PodIdentity, report: Report, received_at: datetime) -> Answer:
-        return Answer.DURABLE
-
-    async def jwks(self) -> Mapping[str, Any]:
-        return {"keys": [self._jwk]}
-
-    async def issuer(self) -> str:
-        return ISSUER
-
-    def live(self) -> tuple[Check, ...]:
-        return ()
-
-    def ready(self) -> tuple[Check, ...]:
-        return ()
+def _deps(jwk: dict[str, str]) -> IntakeDeps:
+    """Made in the intake's own process."""
+    stub = Stub(jwk, ISSUER)
+    return IntakeDeps(
+        stub, NoSamples(), stub, stub, CollectorRegistry(), lambda: datetime.now(UTC), GateDeps(NoGates())
+    )
 
 
 def measure_apiserver(runs: int) -> float:
