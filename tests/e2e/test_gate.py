@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.lab.cart import CART
 from tests.lab.changes import SOON_SECONDS, changes, told
 from tests.lab.kubectl import KubectlError, eventually
 from tests.lab.lab import NAMESPACE, Lab
 from tests.lab.process import operator_beside
-from tests.lab.shop import CART, PROBE, Shop
+from tests.lab.shop import PROBE, Shop
 
 
 @pytest.fixture

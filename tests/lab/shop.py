@@ -1,8 +1,4 @@
-"""A shop behind a gate: a Deployment whose images are good or bad, a probe that buys there, and the gate between.
-
-What a release does is told by its image alone, as with real ones: the server answers 500 where kubeprobe's operator is
-installed. So the two images that every lab has are a good release and a bad one.
-"""
+"""A shop behind a gate: a Deployment whose images are good or bad, a probe that buys there, and the gate between."""
 
 from __future__ import annotations
 
@@ -13,49 +9,14 @@ from typing import Any
 
 import yaml
 
+from tests.lab.cart import CART, deployment, service, template
 from tests.lab.changes import SOON_SECONDS, change, followed, pinned
 from tests.lab.kubectl import KubectlError, eventually
 from tests.lab.lab import RELEASE, Lab
 
-CART = "cart"
 PROBE = "cart-answers"
-PORT = 8080
 ENFORCED_SECONDS = 180.0
 """A policy takes its time to become effective, and a gate that did not hold is tried again after half a minute."""
-SERVE = f"""
-import http.server, importlib.util
-STATUS = 500 if importlib.util.find_spec("kubeprobe") else 200
-class Cart(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(STATUS)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-http.server.ThreadingHTTPServer(("", {PORT}), Cart).serve_forever()
-"""
-BUY = """
-import sys, time, urllib.error, urllib.request
-from probe_sdk import ReportFailure, ReportSuccess
-def buy():
-    try:
-        return urllib.request.urlopen("http://%s/", timeout=2).status
-    except urllib.error.HTTPError as error:
-        return error.code
-end = time.monotonic() + 30
-while True:
-    try:
-        code = buy()
-        break
-    except OSError as error:  # the Service's rules come a moment after the pod is ready
-        if time.monotonic() > end:
-            ReportFailure([f"the cart does not answer: {error}"])
-            sys.exit(1)
-        time.sleep(0.2)
-if code != 200:
-    ReportFailure([f"the cart answers HTTP {code}"])
-    sys.exit(1)
-ReportSuccess()
-"""
-RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 @dataclass(frozen=True)
@@ -99,7 +60,7 @@ class Shop:
         """Make it all, and wait until the gate is seen to hold and the cart is followed."""
         self.lab.namespace(self.namespace)
         self.lab.namespace(self.watch)
-        self.lab.kubectl.apply(self._service(), self._template())
+        self.lab.kubectl.apply(service(self.namespace), template(self.gate, self.good, self.namespace))
         self.release(self.good, "1")
         self.rolled_out()
         pinned = {"kinds": ["Deployment"], "namespaceSelector": {"matchLabels": self._here()}, "pinToNodes": True}
@@ -149,7 +110,7 @@ class Shop:
         Raises:
             KubectlError: it was refused.
         """
-        body = yaml.safe_dump(self._deployment(image, number, glass, warm_up))
+        body = yaml.safe_dump(self.manifest(image, number, glass=glass, warm_up=warm_up))
         self.lab.kubectl("apply", "--server-side", "--force-conflicts", *args, "-f", "-", stdin=body)
 
     def refusal(self, image: str, number: str, *args: str, glass: str = "") -> str:
@@ -159,6 +120,10 @@ class Shop:
         except KubectlError as error:
             return str(error)
         return ""
+
+    def manifest(self, image: str, number: str, *, glass: str = "", warm_up: str = "") -> dict[str, Any]:
+        """A release of the cart; see `release`."""
+        return deployment(self.namespace, image, number, glass=glass, warm_up=warm_up)
 
     def rolled_out(self) -> None:
         """Wait until the cart is."""
@@ -228,59 +193,6 @@ class Shop:
         self.lab.kubectl.apply(
             {"apiVersion": f"{api}/v1", "kind": kind, "metadata": metadata, "roleRef": to, "subjects": [who]}
         )
-
-    def _deployment(self, image: str, number: str, glass: str, warm_up: str) -> dict[str, Any]:
-        labels = {"app": CART}
-        container = {
-            "name": "app",
-            "image": image,
-            "command": ["python", "-c", SERVE],
-            "env": [{"name": "RELEASE", "value": number}],
-            "ports": [{"containerPort": PORT}],
-            "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
-            "securityContext": RESTRICTED,
-        }
-        first = {"name": "warm-up", "image": warm_up, "command": ["python", "-c", ""], "securityContext": RESTRICTED}
-        pod = {
-            "terminationGracePeriodSeconds": 1,
-            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [container],
-            **({"initContainers": [first]} if warm_up else {}),
-        }
-        annotations = {"kubeprobe.io/break-glass": glass} if glass else {}
-        # Recreate: who buys meets the new release and never the old one beside it.
-        return {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": CART, "namespace": self.namespace, "annotations": annotations},
-            "spec": {
-                "selector": {"matchLabels": labels},
-                "strategy": {"type": "Recreate"},
-                "template": {"metadata": {"labels": labels}, "spec": pod},
-            },
-        }
-
-    def _service(self) -> dict[str, Any]:
-        spec = {"selector": {"app": CART}, "ports": [{"port": 80, "targetPort": PORT}]}
-        return {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": CART, "namespace": self.namespace},
-            "spec": spec,
-        }
-
-    def _template(self) -> dict[str, Any]:
-        script = BUY % f"{CART}.{self.namespace}.svc.cluster.local"
-        return {
-            "apiVersion": "kubeprobe.io/v1alpha1",
-            "kind": "ProbeTemplate",
-            "metadata": {"name": self.gate},
-            "spec": {
-                "image": self.lab.images.reference("probes"),
-                "command": ["python", "-c", script],
-                "timeout": "60s",
-            },
-        }
 
 
 def _ready(pod: dict[str, Any]) -> bool:
