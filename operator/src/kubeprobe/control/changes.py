@@ -44,6 +44,8 @@ QUIET_SECONDS = 0.2
 """A rollout moves many things at once: what a Change is told of them is gathered for so long."""
 REFUSED_SECONDS = 300.0
 """How long a run is asked for that the API server does not take."""
+PAUSE_SECONDS = 60.0
+"""How long it is not asked for then, so that its Changes end without it; those that come later try anew."""
 YIELD_EVERY = 200
 """Objects between two turns of the event loop."""
 
@@ -167,7 +169,9 @@ class Changes:
         demands = [self._demand(change, probe, config) for change, probe in named if self.known(change)]
         plan = plan_change_runs(config, demands, runs, self.skipped(key), now)
         unknown = [Followed(Demand(change, probe)) for change, probe in named if not self.known(change)]
-        return ChangeRuns((*plan.followed, *unknown), plan.create, plan.wake_at)
+        again_at = self._again_at(key) if self._given_up(key) is not None else None
+        wake_at = min((at for at in (plan.wake_at, again_at) if at is not None), default=None)
+        return ChangeRuns((*plan.followed, *unknown), plan.create, wake_at)
 
     def names(self, config: Key) -> frozenset[str]:
         """The Changes that are not over and that a config has runs for, or will have."""
@@ -197,13 +201,22 @@ class Changes:
 
     def refused(self, config: Key, words: str) -> None:
         """Take in that the API server did not take a run; after some minutes the Changes go on without it."""
-        since, _ = self._refused.setdefault(config, (self._ctx.now(), words))
+        if config not in self._refused or self._ctx.now() >= self._again_at(config):
+            self._refused[config] = (self._ctx.now(), words)
+        since, _ = self._refused[config]
         for change, _ in self._naming(config):
             self._ctx.wake(Kind.CHANGE, ("", change.metadata.name), since + timedelta(seconds=REFUSED_SECONDS))
 
     def accepted(self, config: Key) -> None:
         """Take in that the API server took a run."""
         self._refused.pop(config, None)
+
+    def let_go(self, config: Key) -> None:
+        """Have the Changes looked at that wait for a config which does not run: nothing else would end them."""
+        named = self._naming(config)
+        if named and self.skipped(config) is not None:
+            for change, _ in named:
+                self._ctx.queue.add((Kind.CHANGE, ("", change.metadata.name)))
 
     def probe_seen(self, change: Change, probe: ChangeProbe) -> ProbeSeen:
         """How far one of the configs is that a Change names."""
@@ -255,10 +268,15 @@ class Changes:
 
     def _given_up(self, config: Key) -> Skipped | None:
         """A quota or a webhook can refuse a config's runs for ever, and its Changes are not to wait for that."""
-        since, words = self._refused.get(config, (None, ""))
-        if since is None or self._ctx.now() < since + timedelta(seconds=REFUSED_SECONDS):
+        if config not in self._refused:
             return None
-        return Skipped("RunRefused", words)
+        since, words = self._refused[config]
+        given_up = since + timedelta(seconds=REFUSED_SECONDS) <= self._ctx.now() < self._again_at(config)
+        return Skipped("RunRefused", words) if given_up else None
+
+    def _again_at(self, config: Key) -> datetime:
+        """When a run that the API server did not take, and that was given up, is tried again."""
+        return self._refused[config][0] + timedelta(seconds=REFUSED_SECONDS + PAUSE_SECONDS)
 
     async def _compare(self, kind: str) -> None:
         """Find what became of the objects of a kind while nobody looked."""

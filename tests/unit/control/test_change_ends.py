@@ -1,0 +1,79 @@
+"""That every Change comes to its end, whatever keeps its configs from running."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from tests.unit.control.changing import World
+from tests.unit.plan.builders import config
+from tests.unit.plan.changes import triggered
+
+from kubeprobe.api import ChangePhase
+from kubeprobe.kube.port import CONFIGS, RUNS, ApiError, Object
+
+EDITED = {"generation": 2}
+ROLLOUT: dict[str, Any] = {"rollout": {"namespaceSelector": {}}}
+QUOTA = ApiError(403, "Forbidden", "exceeded quota")
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World(triggered(ROLLOUT))
+    made.deploy("cart:1")
+    await made.start()
+    yield made
+    await made.replica.stop()
+
+
+async def test_a_config_that_is_suspended_while_it_was_busy_keeps_no_change_open(world: World) -> None:
+    world.deploy("cart:2")
+    await world.replica.later(11)
+    [run] = world.runs
+    world.deploy("cart:3")
+    await world.replica.later(15)
+    assert world.changes[1].status.phase is ChangePhase.SETTLING, "one run at a time"
+    world.put(CONFIGS, triggered(ROLLOUT, metadata=EDITED, suspend=True))
+    await world.replica.later(2)
+    world.end(run.metadata.name)
+    await world.replica.later(2)
+    assert len(world.runs) == 1
+    second = world.changes[1]
+    assert [(one.state, one.reason) for one in second.status.probes] == [("Skipped", "Suspended")]
+    assert second.status.finished_at is not None
+
+
+async def test_changes_that_come_one_into_the_other_do_not_keep_a_config_from_being_tried_again(world: World) -> None:
+    world.cluster.refuse["proberuns"] = QUOTA
+    going = {"observedGeneration": 1, "replicas": 4, "updatedReplicas": 1}
+    world.put(CONFIGS, triggered(ROLLOUT, name="other", suspend=True))
+    world.deploy("cart:2")
+    await world.replica.later(200)
+    world.deploy("pay:1", "pay", status=going)
+    await world.replica.later(150)
+    assert [bool(one.status.finished_at) for one in world.changes] == [True, False]
+    world.cluster.refuse.clear()
+    await world.replica.later(60)
+    world.deploy("pay:1", "pay")
+    await world.replica.later(20)
+    assert len(world.runs) == 1, "the quota has room again"
+
+
+async def test_a_scheduled_run_that_is_refused_keeps_no_run_for_a_change_from_beginning(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = world.cluster.create
+
+    async def refusing(resource: Any, namespace: Any, body: Object) -> Object:
+        if resource == RUNS and "slot" in body["spec"]["trigger"]:
+            raise QUOTA
+        return await create(resource, namespace, body)
+
+    monkeypatch.setattr(world.cluster, "create", refusing)
+    world.put(CONFIGS, config(triggers=[ROLLOUT], metadata=EDITED))
+    await world.replica.later(20)
+    assert ("ProbeConfig", "main", "RunRefused") in world.events
+    world.deploy("cart:2")
+    await world.replica.later(15)
+    assert [run.spec.trigger.change_id for run in world.runs] == [world.changes[0].metadata.name]
