@@ -19,6 +19,7 @@ from kubeprobe.control.changes import Changes
 from kubeprobe.control.config import ConfigReconciler
 from kubeprobe.control.context import Kind, Work
 from kubeprobe.control.follow import KINDS, followable
+from kubeprobe.control.gate_calls import GateCalls
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.watch import Watcher
@@ -121,6 +122,7 @@ class Replica:
         self.queue: WorkQueue[Work] = WorkQueue(self._seconds)
         self.context = make_context(cluster, lambda: self.now, self.queue)
         self.changes = Changes(self.context, cluster, followable(KINDS, secret_namespaces), OWN, self._seconds)
+        GateCalls(self.context.views, self.queue)
         runs = make_runs(self.context)
         answer = make_results(self.context).latest
         configs = ConfigReconciler(self.context, Tidier(self.context.writer), answer, self.changes)
