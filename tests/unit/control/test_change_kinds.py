@@ -168,6 +168,12 @@ def test_a_kind_that_cannot_be_followed_is_refused_with_a_hint(text: str, hint: 
         followable([text], [])
 
 
+def test_a_kind_that_no_label_can_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="is longer than the 63 characters that a label takes"):
+        followable([f"Rollout.{'a' * 56}/v1/rollouts"], [])
+    assert followable([f"Rollout.{'a' * 55}/v1/rollouts"], [])
+
+
 async def announced(replica: Replica, gate_name: str = "prod", said: Announcement = SAID) -> asyncio.Task[str]:
     task = asyncio.create_task(replica.changes.announce(gate_name, said))
     await replica.settle()

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from kubeprobe.api import ChangeSource
 from kubeprobe.control.follow import Followable
+from kubeprobe.control.reading import with_care
 from kubeprobe.control.rollout_pods import RolloutPods
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import Api, Object
@@ -154,21 +155,24 @@ class Tracking:
         return tuple(Feed(one, _Sink(kind, one.api_version, seal, self)) for one in self._may[kind])
 
     def observe(self, kind: str, seal: bytes, body: Object) -> None:
-        """Take in an object as it is now."""
+        """Take in an object as it is now. Raises `ValueError` where it cannot be read."""
         meta = body["metadata"]
         key = ObjectKey(kind, meta.get("namespace") or "", meta["name"])
         if is_own(body):
             self.forget(key, meta["uid"])
             return
+        with with_care():
+            after = read_tracked(kind, body, seal)
+            workload = read_workload(kind, body) if source_of(kind) is ChangeSource.ROLLOUT else None
         before = self.tracked.get(key)
-        after = self.tracked[key] = read_tracked(kind, body, seal)
-        if source_of(kind) is ChangeSource.ROLLOUT:
+        self.tracked[key] = after
+        if workload is not None:
             if before is not None:
                 self._uids.pop(before.uid, None)
             self._uids[after.uid] = key
-            was, is_now = self.workloads.get(key), read_workload(kind, body)
-            self.workloads[key] = is_now
-            self._tell_moved(key, was, is_now)
+            was = self.workloads.get(key)
+            self.workloads[key] = workload
+            self._tell_moved(key, was, workload)
         self._tell(key, before, after)
 
     def forget(self, key: ObjectKey, uid: str) -> None:

@@ -15,6 +15,8 @@ COUNTS = (1, 16, 256)
 THROUGH = "kubeprobe.io/through"
 PLACE = "kubeprobe.io/shard"
 NO_NAMESPACE = "_"
+NAME_LENGTH, NAMESPACE_LENGTH = 253, 63
+"""No object has a longer one: what was written by hand for one that has is none."""
 KEY_BYTES = 6
 PAIR_BYTES = KEY_BYTES + FINGERPRINT_BYTES
 GONE = b"\0" * FINGERPRINT_BYTES
@@ -45,7 +47,7 @@ def read_shard(body: Body) -> Shard | None:
     found = {
         ObjectKey(kind, "" if space == NO_NAMESPACE else space, words[0]): words[1]
         for space, words in lines
-        if len(words) == 2
+        if len(words) == 2 and 0 < len(words[0]) <= NAME_LENGTH and len(space) <= NAMESPACE_LENGTH
     }
     return Shard(meta["name"], kind, int(index), int(count), str(notes.get(THROUGH) or ""), found)
 
