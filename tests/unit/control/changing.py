@@ -52,6 +52,8 @@ class LiveCluster(Cluster):
         super().__init__()
         self._watchers: dict[str, list[asyncio.Queue[Object]]] = {}
         self.told = self._tell
+        self.hold_creates: asyncio.Event | None = None
+        """What creations wait for, if for anything."""
         self.also: Callable[[str, Object, bool], None] = lambda plural, body, gone: None
 
     def write(self, resource: Resource, body: Object) -> None:
@@ -101,6 +103,11 @@ class LiveCluster(Cluster):
                     yield event
         finally:
             self._watchers[resource.plural].remove(mine)
+
+    async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
+        if self.hold_creates is not None:
+            await self.hold_creates.wait()
+        return await super().create(resource, namespace, body)
 
     def watched(self) -> set[str]:
         """The kinds that somebody watches."""

@@ -128,14 +128,14 @@ class Batches:
             return before
         changed = announced(gate, said, now)
         for one in self._under_way():
-            same = one.batch.changes.get(changed.key)
+            same = one.batch.changes.get(changed.key) if one.place == place else None
             if one.answer is not None and same is not None and same.fingerprint == changed.fingerprint:
                 return await asyncio.shield(one.answer)
+        self._put(place, changed, ANNOUNCED_WAIT)  # first: it may begin another batch
         if place not in self._answers:
             self._answers[place] = asyncio.get_running_loop().create_future()
             self._answers[place].add_done_callback(_taken)
         answer = self._answers[place]
-        self._put(place, changed, ANNOUNCED_WAIT)
         return await asyncio.shield(answer)
 
     async def run(self) -> None:
