@@ -11,6 +11,7 @@ from tests.unit.plan.builders import config
 from tests.unit.plan.changes import triggered
 
 from kubeprobe.api import ChangePhase
+from kubeprobe.control.context import Kind
 from kubeprobe.kube.port import CONFIGS, RUNS, ApiError, Object
 
 EDITED = {"generation": 2}
@@ -42,6 +43,19 @@ async def test_a_config_that_is_suspended_while_it_was_busy_keeps_no_change_open
     second = world.changes[1]
     assert [(one.state, one.reason) for one in second.status.probes] == [("Skipped", "Suspended")]
     assert second.status.finished_at is not None
+
+
+async def test_a_change_that_waits_for_a_busy_config_does_not_have_it_looked_at_again_and_again(world: World) -> None:
+    world.deploy("cart:2")
+    await world.replica.later(11)
+    world.deploy("cart:3")
+    await world.replica.later(15)
+    [run], waiting = world.runs, world.changes[1].metadata.name
+    await world.replica.reconcilers[Kind.CHANGE](("", waiting))
+    assert (Kind.CONFIG, ("probes", "main")) not in world.replica.queue._ready
+    world.end(run.metadata.name)
+    await world.replica.later(2)
+    assert len(world.runs) == 2
 
 
 async def test_changes_that_come_one_into_the_other_do_not_keep_a_config_from_being_tried_again(world: World) -> None:

@@ -78,7 +78,8 @@ class ChangeReconciler:
             followed = one.followed
             if followed is None or one.skipped is not None:
                 continue
-            if followed.steps or followed.nodes or any(chain.again for chain in followed.chains):
+            # Of one that is busy the end of its run has it looked at: in a storm all are, for every Change that waits.
+            if not one.busy and (followed.steps or followed.nodes or any(chain.again for chain in followed.chains)):
                 self._ctx.queue.add((Kind.CONFIG, (one.probe.namespace, one.probe.name)))
             if followed.wake_at is not None and followed.wake_at > now:
                 self._ctx.wake(Kind.CHANGE, ("", change.metadata.name), followed.wake_at)

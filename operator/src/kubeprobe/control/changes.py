@@ -25,7 +25,7 @@ from kubeprobe.plan import gate_scope
 from kubeprobe.plan.chain import chains_of
 from kubeprobe.plan.change import is_over
 from kubeprobe.plan.change_probe import ProbeSeen
-from kubeprobe.plan.change_runs import ChangeRuns, Skipped, plan_change_runs, skips
+from kubeprobe.plan.change_runs import ChangeRuns, Skipped, is_busy, plan_change_runs, skips
 from kubeprobe.plan.changed import Announcement
 from kubeprobe.plan.demand import Demand, Followed, follow
 from kubeprobe.plan.fingerprint import ObjectKey, Tracked, source_of
@@ -222,11 +222,11 @@ class Changes:
         """How far one of the configs is that a Change names."""
         key = (probe.namespace, probe.name)
         config = self._ctx.views.configs.get(key)
-        followed = None
-        if config is not None:
-            runs = (one for one in self._ctx.views.runs.group(key) if belongs(one, config) and not is_wave(one))
-            followed = follow(self._demand(change, probe, config), chains_of(config, runs), self._ctx.now())
-        return ProbeSeen(probe, followed, self.skipped(key))
+        if config is None:
+            return ProbeSeen(probe, None, self.skipped(key))
+        runs = [one for one in self._ctx.views.runs.group(key) if belongs(one, config) and not is_wave(one)]
+        followed = follow(self._demand(change, probe, config), chains_of(config, runs), self._ctx.now())
+        return ProbeSeen(probe, followed, self.skipped(key), is_busy(config, runs))
 
     def rollouts(self, change: Change, concerns: Callable[[Tracked], bool]) -> tuple[Rollout, ...]:
         """How far those of a Change's workloads are that somebody looks at; none of them where it is not known yet."""
@@ -329,15 +329,13 @@ class Changes:
 
     def _keys_of(self, change: Change) -> frozenset[ObjectKey]:
         """The objects of a Change. Those that it does not name are found among all that there are, once."""
-        name, named = change.metadata.name, frozenset(as_key(one) for one in change.spec.objects)
-        if not change.spec.others:
-            return named
-        if name not in self._keys:
-            keys = frozenset(told(change, self.tracking.tracked))
-            if not self.known(change):
-                return keys
+        name, others = change.metadata.name, bool(change.spec.others)
+        if name in self._keys:
+            return self._keys[name]
+        keys = frozenset(told(change, self.tracking.tracked if others else ()))
+        if not others or self.known(change):
             self._keys[name] = keys
-        return self._keys[name]
+        return keys
 
     def _have_looked_at(self, change: Change) -> None:
         self._ctx.queue.add_after((Kind.CHANGE, ("", change.metadata.name)), QUIET_SECONDS)

@@ -59,11 +59,23 @@ def told(change: Change, keys: Iterable[ObjectKey]) -> dict[ObjectKey, str]:
         change: the Change.
         keys: the objects that those could be which it does not name.
     """
-    found = {as_key(one): one.fingerprint for one in change.spec.objects}
-    others = unpacked(change.spec.others)
-    if others:
-        found |= {key: others[mark] for key in keys if key not in found and (mark := key_mark(key)) in others}
-    return found
+    return told_by(change, marks_of(keys) if change.spec.others else {})
+
+
+def told_by(change: Change, marks: Mapping[bytes, ObjectKey]) -> dict[ObjectKey, str]:
+    """The same as `told`, for who asks of many Changes: of a cluster's objects the marks take a while to compute.
+
+    Args:
+        change: the Change.
+        marks: the objects that those could be which it does not name, by their marks; see `marks_of`.
+    """
+    found = {marks[mark]: fingerprint for mark, fingerprint in unpacked(change.spec.others).items() if mark in marks}
+    return {**found, **{as_key(one): one.fingerprint for one in change.spec.objects}}
+
+
+def marks_of(keys: Iterable[ObjectKey]) -> dict[bytes, ObjectKey]:
+    """Objects by their marks."""
+    return {key_mark(key): key for key in keys}
 
 
 def packed(objects: Iterable[tuple[ObjectKey, str]]) -> str:
