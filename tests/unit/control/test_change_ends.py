@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from tests.unit.control.changing import World
-from tests.unit.plan.builders import config
+from tests.unit.plan.builders import config, on_demand
 from tests.unit.plan.changes import triggered
+from tests.unit.plan.gates import gate
 
 from kubeprobe.api import ChangePhase
 from kubeprobe.control.context import Kind
-from kubeprobe.kube.port import CONFIGS, RUNS, ApiError, Object
+from kubeprobe.control.follow import KINDS, followable
+from kubeprobe.kube.port import CONFIGS, GATES, RUNS, ApiError, Object
+from kubeprobe.plan.changed import Announcement
 
 EDITED = {"generation": 2}
 ROLLOUT: dict[str, Any] = {"rollout": {"namespaceSelector": {}}}
@@ -91,3 +95,53 @@ async def test_a_scheduled_run_that_is_refused_keeps_no_run_for_a_change_from_be
     world.deploy("cart:2")
     await world.replica.later(15)
     assert [run.spec.trigger.change_id for run in world.runs] == [world.changes[0].metadata.name]
+
+
+async def test_a_kind_that_the_cluster_does_not_serve_keeps_no_large_change_open(world: World) -> None:
+    tracking = world.replica.changes.tracking
+    more = followable([*KINDS, "Rollout.argoproj.io/v1alpha1/rollouts"], ())
+    world.cluster.refuse["list rollouts"] = ApiError(404, "NotFound", "the server could not find the resource")
+    tracking._may = world.replica.changes._may = more
+    world.put(CONFIGS, triggered({"rollout": {"kinds": ["Rollout.argoproj.io"]}}, name="other"))
+    for number in range(51):
+        world.deploy("many:1", f"many-{number}")
+    await world.replica.later(15)
+    assert world.runs == [], "it may only not be served yet"
+    await world.replica.later(60)
+    [change], [run] = world.changes, world.runs
+    assert change.spec.others
+    world.end(run.metadata.name)
+    await world.replica.later(2)
+    assert world.changes[0].status.phase is ChangePhase.PASSED
+
+
+async def test_changes_that_cannot_be_written_are_gathered_and_not_queued_up(world: World) -> None:
+    world.cluster.refuse["changes"] = ApiError(403, "Forbidden", "a policy denies it")
+    for number in range(2, 8):
+        world.deploy(f"cart:{number}")
+        await world.replica.later(15)
+    world.cluster.refuse.clear()
+    await world.replica.later(40)
+    assert [one.spec.objects[0].details for one in world.changes] == ["app: cart:1 → cart:2", "app: cart:2 → cart:7"]
+
+
+async def test_who_announces_does_not_wait_for_what_cannot_be_written(world: World) -> None:
+    world.put(GATES, gate("prod"))
+    world.cluster.refuse["changes"] = ApiError(403, "Forbidden", "a policy denies it")
+    world.deploy("cart:2")
+    await world.replica.later(60)
+    asked = asyncio.create_task(world.replica.changes.announce("prod", Announcement(by="ci")))
+    await world.replica.later(3)
+    with pytest.raises(ApiError, match="a policy denies it"):
+        await asyncio.wait_for(asked, 1)
+
+
+async def test_only_what_it_concerns_is_looked_at_when_a_config_goes(world: World) -> None:
+    world.put(CONFIGS, on_demand("plain"))
+    await world.replica.settle()
+    audience = world.replica.changes._audience
+    before = audience.listeners
+    world.cluster.remove(CONFIGS, "probes", "plain")
+    assert audience.listeners is before
+    world.cluster.remove(CONFIGS, "probes", "main")
+    assert audience.listeners is not before

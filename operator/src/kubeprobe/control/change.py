@@ -18,6 +18,7 @@ from kubeprobe.plan.change_probe import ProbeSeen
 from kubeprobe.plan.change_story import FINAL
 from kubeprobe.plan.gate_change import note_of
 
+LOOK_SECONDS = 5.0
 TOGETHER = 10
 """Configs between two turns of the event loop: each may wait for up to 500 rollouts."""
 
@@ -34,8 +35,12 @@ class ChangeReconciler:
         change = self._ctx.views.changes.get(key)
         if change is None or is_over(change):
             self._changes.forget(key[1])
-        if change is None or not (is_over(change) or self._changes.known(change)):
-            return  # it is looked at again once all of it is known
+        if change is None:
+            return
+        if not (is_over(change) or self._changes.known(change)):
+            # It is looked at again once all of it is known; that a kind is not served any more nobody tells.
+            self._ctx.queue.add_after((Kind.CHANGE, key), LOOK_SECONDS)
+            return
         probes = () if is_over(change) else await self._probes(change)
         now = self._ctx.now()
         plan = plan_change(self._gather(change, probes), now)

@@ -156,7 +156,7 @@ class Changes:
             kinds |= {kind for kind in self._may if source_of(kind) is change.spec.source}
         if any(one.pin_to_nodes for one in change.spec.probes):
             kinds.add(NEW_PODS)
-        return self.tracking.ready(*(kinds & self._wanted()))
+        return self.tracking.settled(*(kinds & self._wanted()))
 
     def runs(self, config: ProbeConfig) -> ChangeRuns:
         """What changes ask of a config now."""
@@ -214,6 +214,8 @@ class Changes:
     def let_go(self, config: Key) -> None:
         """Have the Changes looked at that wait for a config which does not run: nothing else would end them."""
         named = self._naming(config)
+        if self._ctx.views.configs.get(config) is None:
+            self._refused.pop(config, None)
         if named and self.skipped(config) is not None:
             for change, _ in named:
                 self._ctx.queue.add((Kind.CHANGE, ("", change.metadata.name)))

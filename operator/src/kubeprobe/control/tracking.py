@@ -22,6 +22,8 @@ from kubeprobe.plan.rollout import Workload, read_workload
 
 NEW_PODS = "new pods"
 """What is wanted besides kinds, where rollouts are followed to nodes."""
+ABSENT_SECONDS = 30.0
+"""An API server that has just begun may not serve all kinds yet; after so long one that it does not serve is gone."""
 
 
 class Listener(Protocol):
@@ -99,9 +101,14 @@ class Tracking:
         """Whether all of some kinds (or the new pods) is known."""
         return all(name in self._watches and self._watches[name].ready for name in names)
 
-    def may(self, kind: str) -> bool:
-        """Whether a kind may be followed."""
-        return kind in self._may
+    def settled(self, *names: str) -> bool:
+        """The same, where a kind counts as known that the cluster has not served for a while: there is none of it."""
+        return all(self.ready(name) or self._is_absent(name) for name in names)
+
+    def _is_absent(self, name: str) -> bool:
+        watch = self._watches.get(name)
+        since = [one.not_served_since for one in watch.reflectors] if watch is not None else []
+        return bool(since) and all(one is not None and self._clock() - one >= ABSENT_SECONDS for one in since)
 
     async def run(self, listener: Listener) -> None:
         """Begin and end watches as they are wanted, for ever; with the end of this they all end."""
