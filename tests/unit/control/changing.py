@@ -19,6 +19,7 @@ from kubeprobe.control.changes import Changes
 from kubeprobe.control.config import ConfigReconciler
 from kubeprobe.control.context import Kind, Work
 from kubeprobe.control.follow import KINDS, followable
+from kubeprobe.control.gate_calls import GateCalls
 from kubeprobe.control.queue import WorkQueue
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.watch import Watcher
@@ -51,6 +52,8 @@ class LiveCluster(Cluster):
         super().__init__()
         self._watchers: dict[str, list[asyncio.Queue[Object]]] = {}
         self.told = self._tell
+        self.hold_creates: asyncio.Event | None = None
+        """What creations wait for, if for anything."""
         self.also: Callable[[str, Object, bool], None] = lambda plural, body, gone: None
 
     def write(self, resource: Resource, body: Object) -> None:
@@ -101,6 +104,11 @@ class LiveCluster(Cluster):
         finally:
             self._watchers[resource.plural].remove(mine)
 
+    async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
+        if self.hold_creates is not None:
+            await self.hold_creates.wait()
+        return await super().create(resource, namespace, body)
+
     def watched(self) -> set[str]:
         """The kinds that somebody watches."""
         return {plural for plural, watchers in self._watchers.items() if watchers}
@@ -121,6 +129,7 @@ class Replica:
         self.queue: WorkQueue[Work] = WorkQueue(self._seconds)
         self.context = make_context(cluster, lambda: self.now, self.queue)
         self.changes = Changes(self.context, cluster, followable(KINDS, secret_namespaces), OWN, self._seconds)
+        GateCalls(self.context.views, self.queue)
         runs = make_runs(self.context)
         answer = make_results(self.context).latest
         configs = ConfigReconciler(self.context, Tidier(self.context.writer), answer, self.changes)

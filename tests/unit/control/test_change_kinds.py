@@ -11,6 +11,7 @@ from tests.unit.plan.changes import data_body, node_body, template, triggered
 from tests.unit.plan.gates import gate
 
 from kubeprobe.api import ChangePhase, ChangeSource
+from kubeprobe.control import batches
 from kubeprobe.control.context import Kind
 from kubeprobe.control.follow import followable
 from kubeprobe.kube.port import (
@@ -168,6 +169,12 @@ def test_a_kind_that_cannot_be_followed_is_refused_with_a_hint(text: str, hint: 
         followable([text], [])
 
 
+def test_a_kind_that_no_label_can_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="is longer than the 63 characters that a label takes"):
+        followable([f"Rollout.{'a' * 56}/v1/rollouts"], [])
+    assert followable([f"Rollout.{'a' * 55}/v1/rollouts"], [])
+
+
 async def announced(replica: Replica, gate_name: str = "prod", said: Announcement = SAID) -> asyncio.Task[str]:
     task = asyncio.create_task(replica.changes.announce(gate_name, said))
     await replica.settle()
@@ -212,6 +219,40 @@ async def test_an_announcement_that_is_not_written_is_refused_and_can_be_made_ag
     assert refusal.value.status == 503
     with pytest.raises(ApiError, match="does not lead"):
         await replica.changes.announce("prod", SAID)
+
+
+async def test_the_same_announced_at_another_gate_meanwhile_is_told_to_that_gate_too() -> None:
+    world = World()
+    for name in ("prod", "stage"):
+        world.put(GATES, gate(name))
+    replica = await world.start()
+    first = await announced(replica, "prod")
+    world.cluster.hold_creates = asyncio.Event()
+    await replica.later(2)
+    second = await announced(replica, "stage")
+    world.cluster.hold_creates.set()
+    await replica.later(3)
+    assert {one.spec.gates: one.metadata.name for one in world.changes} == {
+        ("prod",): first.result(),
+        ("stage",): second.result(),
+    }
+    await replica.stop()
+
+
+async def test_who_announces_more_than_fit_into_one_change_is_told_the_right_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batches, "MOST_TOGETHER", 2)
+    world = World()
+    world.put(GATES, gate("prod"))
+    replica = await world.start()
+    said = [Announcement(by="ci", namespace="shop", name=name, key="7") for name in "abc"]
+    asked = [asyncio.create_task(replica.changes.announce("prod", one)) for one in said]
+    await replica.later(3)
+    told = {one.name: change.metadata.name for change in world.changes for one in change.spec.objects}
+    assert [task.result() for task in asked] == [told[name] for name in "abc"]
+    assert len(world.changes) == 2
+    await replica.stop()
 
 
 async def test_an_announcement_at_a_gate_that_is_not_there_is_refused() -> None:

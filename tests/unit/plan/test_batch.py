@@ -154,11 +154,12 @@ def test_what_it_is_called(one: Any, words: str) -> None:
 
 
 def test_words_are_cut_to_what_fits() -> None:
-    long = changed(details="ä" * 300, by="b" * 300, cause="c" * 300)
+    long = changed(details="ä" * 300, by="b" * 300, cause="c" * 300, parts=("d" * 300,))
     batch = with_change(gathered(0), ROLLOUT, long, WAIT, at(0))
     assert without(batch, key(0)) is not None
     (first,) = written(without(batch, key(0)) or batch).spec.objects
     assert [len(text.encode()) for text in (first.details, first.by, first.cause)] == [255, 128, 256]
+    assert [len(part.encode()) for part in first.parts] == [253]
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=20))

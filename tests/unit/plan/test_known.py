@@ -54,6 +54,15 @@ def test_lines_that_say_nothing_are_passed_over() -> None:
     assert read_shard(body) is not None
 
 
+def test_lines_about_what_no_object_is_called_are_passed_over() -> None:
+    notes = {"kubeprobe.io/shard": "0/1"}
+    body = {"metadata": {"name": "s", "labels": {"kubeprobe.io/known": KIND}, "annotations": notes}}
+    lines = f"a {ONE}\n {TWO}\n{'b' * 254} {TWO}"
+    shard = read_shard({**body, "data": {"shop": lines, "s" * 64: f"a {TWO}"}})
+    assert shard is not None
+    assert shard.fingerprints == {A: ONE}
+
+
 def test_packed_objects_are_unpacked_and_nonsense_is_nothing() -> None:
     assert unpacked(packed([(A, ONE), (B, "")])) == {key_mark(A): ONE, key_mark(B): ""}
     assert unpacked("") == {}

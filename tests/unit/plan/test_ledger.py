@@ -14,11 +14,12 @@ from tests.unit.plan.changes import FIRST, SECOND, THIRD, WAIT, change, named
 
 from kubeprobe.api import Change, ChangeSource
 from kubeprobe.plan import batch as batches
+from kubeprobe.plan import known
 from kubeprobe.plan import ledger as ledgers
 from kubeprobe.plan.batch import Batch, base_of, new_change, with_change, without
 from kubeprobe.plan.changed import compare, missing
 from kubeprobe.plan.fingerprint import ObjectKey, Tracked
-from kubeprobe.plan.known import Shard, as_key, read_shard, told
+from kubeprobe.plan.known import Shard, as_key, packed, read_shard, told
 from kubeprobe.plan.ledger import Ledger
 
 KIND = "Deployment"
@@ -345,3 +346,17 @@ def test_every_change_is_told_once_wherever_the_process_dies(steps: list[tuple[s
         names = [one.metadata.name for one in cluster.changes]
         assert names == sorted(set(names))
         assert all(one.spec.closed - one.spec.began <= at(61) - at(0) for one in cluster.changes)
+
+
+def test_many_changes_are_read_over_it_and_each_object_is_looked_at_once() -> None:
+    keys = [ObjectKey("Deployment", "shop", f"d-{number}") for number in range(5)]
+    present = dict.fromkeys(keys, "00000000000000a1")
+    others = packed((key, "00000000000000a2") for key in keys[1:])
+    later = [change(f"chg-{number:026d}", objects=[named(keys[0])], others=others, count=5) for number in range(3)]
+    (manifest,) = Ledger("Deployment", [], (), present).to_write(all_of_it=False)
+    shard = read_shard(manifest)
+    assert shard is not None
+    with mock.patch.object(known, "key_mark", wraps=known.key_mark) as looked_at:
+        ledger = Ledger("Deployment", [shard], later, present)
+    assert {ledger.known(key) for key in keys} == {"00000000000000aa", "00000000000000a2"}
+    assert looked_at.call_count <= 2 * len(keys)

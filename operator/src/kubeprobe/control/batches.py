@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -128,14 +128,14 @@ class Batches:
             return before
         changed = announced(gate, said, now)
         for one in self._under_way():
-            same = one.batch.changes.get(changed.key)
+            same = one.batch.changes.get(changed.key) if one.place == place else None
             if one.answer is not None and same is not None and same.fingerprint == changed.fingerprint:
                 return await asyncio.shield(one.answer)
+        self._put(place, changed, ANNOUNCED_WAIT)  # first: it may begin another batch
         if place not in self._answers:
             self._answers[place] = asyncio.get_running_loop().create_future()
             self._answers[place].add_done_callback(_taken)
         answer = self._answers[place]
-        self._put(place, changed, ANNOUNCED_WAIT)
         return await asyncio.shield(answer)
 
     async def run(self) -> None:
@@ -167,7 +167,8 @@ class Batches:
         """Write what is due now; in how many seconds there is more to do, None for not before something changes."""
         now = self._ctx.now()
         for place, batch in tuple(self._open.items()):
-            if batch.is_due(now):
+            # While one cannot be written the others are gathered on: somebody waits for what was announced alone.
+            if batch.is_due(now) and (place in self._answers or not self._failures):
                 self._end(place)
         while self._complete:
             await self._close(self._complete[0])
@@ -177,18 +178,23 @@ class Batches:
                 await self._write(self._closed[0])
                 self._closed.popleft()
         except (ApiError, NotLeadingError) as error:
-            return self._failed(error)
+            delay, announced = self._failed(error), self._next_seconds(self._answers)
+            return delay if announced is None else min(delay, announced)
         self._failures = 0
-        due = [batch.closes_at for batch in self._open.values()]
+        return self._next_seconds(self._open)
+
+    def _next_seconds(self, places: Iterable[Place]) -> float | None:
+        """In how many seconds the next batch at one of these places is complete; None where there is none."""
+        due = [self._open[place].closes_at for place in places]
         return max((min(due) - self._ctx.now()).total_seconds(), 0.0) if due else None
 
     def _failed(self, error: Exception) -> float:
         """What was announced is refused, since somebody waits for it; all else is sent again. In how many seconds."""
         first = self._closed[0]
         logger.warning("Change %s was not written: %s", first.manifest["metadata"]["name"], error)
-        if first.answer is not None:
-            _refuse(first.answer, error)
-            self._closed.popleft()
+        for one in self._closed:
+            _refuse(one.answer, error)
+        self._closed = deque(one for one in self._closed if one.answer is None)
         self._failures += 1
         return min(RETRY_SECONDS * 2.0 ** min(self._failures - 1, MOST_DOUBLINGS), LONGEST_RETRY_SECONDS)
 

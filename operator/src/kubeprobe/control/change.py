@@ -18,6 +18,7 @@ from kubeprobe.plan.change_probe import ProbeSeen
 from kubeprobe.plan.change_story import FINAL
 from kubeprobe.plan.gate_change import note_of
 
+LOOK_SECONDS = 5.0
 TOGETHER = 10
 """Configs between two turns of the event loop: each may wait for up to 500 rollouts."""
 
@@ -34,8 +35,12 @@ class ChangeReconciler:
         change = self._ctx.views.changes.get(key)
         if change is None or is_over(change):
             self._changes.forget(key[1])
-        if change is None or not (is_over(change) or self._changes.known(change)):
-            return  # it is looked at again once all of it is known
+        if change is None:
+            return
+        if not (is_over(change) or self._changes.known(change)):
+            # It is looked at again once all of it is known; that a kind is not served any more nobody tells.
+            self._ctx.queue.add_after((Kind.CHANGE, key), LOOK_SECONDS)
+            return
         probes = () if is_over(change) else await self._probes(change)
         now = self._ctx.now()
         plan = plan_change(self._gather(change, probes), now)
@@ -78,7 +83,8 @@ class ChangeReconciler:
             followed = one.followed
             if followed is None or one.skipped is not None:
                 continue
-            if followed.steps or followed.nodes or any(chain.again for chain in followed.chains):
+            # Of one that is busy the end of its run has it looked at: in a storm all are, for every Change that waits.
+            if not one.busy and (followed.steps or followed.nodes or any(chain.again for chain in followed.chains)):
                 self._ctx.queue.add((Kind.CONFIG, (one.probe.namespace, one.probe.name)))
             if followed.wake_at is not None and followed.wake_at > now:
                 self._ctx.wake(Kind.CHANGE, ("", change.metadata.name), followed.wake_at)

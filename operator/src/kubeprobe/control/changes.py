@@ -25,7 +25,7 @@ from kubeprobe.plan import gate_scope
 from kubeprobe.plan.chain import chains_of
 from kubeprobe.plan.change import is_over
 from kubeprobe.plan.change_probe import ProbeSeen
-from kubeprobe.plan.change_runs import ChangeRuns, Skipped, plan_change_runs, skips
+from kubeprobe.plan.change_runs import ChangeRuns, Skipped, is_busy, plan_change_runs, skips
 from kubeprobe.plan.changed import Announcement
 from kubeprobe.plan.demand import Demand, Followed, follow
 from kubeprobe.plan.fingerprint import ObjectKey, Tracked, source_of
@@ -44,6 +44,8 @@ QUIET_SECONDS = 0.2
 """A rollout moves many things at once: what a Change is told of them is gathered for so long."""
 REFUSED_SECONDS = 300.0
 """How long a run is asked for that the API server does not take."""
+PAUSE_SECONDS = 60.0
+"""How long it is not asked for then, so that its Changes end without it; those that come later try anew."""
 YIELD_EVERY = 200
 """Objects between two turns of the event loop."""
 
@@ -154,7 +156,7 @@ class Changes:
             kinds |= {kind for kind in self._may if source_of(kind) is change.spec.source}
         if any(one.pin_to_nodes for one in change.spec.probes):
             kinds.add(NEW_PODS)
-        return self.tracking.ready(*(kinds & self._wanted()))
+        return self.tracking.settled(*(kinds & self._wanted()))
 
     def runs(self, config: ProbeConfig) -> ChangeRuns:
         """What changes ask of a config now."""
@@ -167,7 +169,9 @@ class Changes:
         demands = [self._demand(change, probe, config) for change, probe in named if self.known(change)]
         plan = plan_change_runs(config, demands, runs, self.skipped(key), now)
         unknown = [Followed(Demand(change, probe)) for change, probe in named if not self.known(change)]
-        return ChangeRuns((*plan.followed, *unknown), plan.create, plan.wake_at)
+        again_at = self._again_at(key) if self._given_up(key) is not None else None
+        wake_at = min((at for at in (plan.wake_at, again_at) if at is not None), default=None)
+        return ChangeRuns((*plan.followed, *unknown), plan.create, wake_at)
 
     def names(self, config: Key) -> frozenset[str]:
         """The Changes that are not over and that a config has runs for, or will have."""
@@ -197,7 +201,9 @@ class Changes:
 
     def refused(self, config: Key, words: str) -> None:
         """Take in that the API server did not take a run; after some minutes the Changes go on without it."""
-        since, _ = self._refused.setdefault(config, (self._ctx.now(), words))
+        if config not in self._refused or self._ctx.now() >= self._again_at(config):
+            self._refused[config] = (self._ctx.now(), words)
+        since, _ = self._refused[config]
         for change, _ in self._naming(config):
             self._ctx.wake(Kind.CHANGE, ("", change.metadata.name), since + timedelta(seconds=REFUSED_SECONDS))
 
@@ -205,15 +211,24 @@ class Changes:
         """Take in that the API server took a run."""
         self._refused.pop(config, None)
 
+    def let_go(self, config: Key) -> None:
+        """Have the Changes looked at that wait for a config which does not run: nothing else would end them."""
+        named = self._naming(config)
+        if self._ctx.views.configs.get(config) is None:
+            self._refused.pop(config, None)
+        if named and self.skipped(config) is not None:
+            for change, _ in named:
+                self._ctx.queue.add((Kind.CHANGE, ("", change.metadata.name)))
+
     def probe_seen(self, change: Change, probe: ChangeProbe) -> ProbeSeen:
         """How far one of the configs is that a Change names."""
         key = (probe.namespace, probe.name)
         config = self._ctx.views.configs.get(key)
-        followed = None
-        if config is not None:
-            runs = (one for one in self._ctx.views.runs.group(key) if belongs(one, config) and not is_wave(one))
-            followed = follow(self._demand(change, probe, config), chains_of(config, runs), self._ctx.now())
-        return ProbeSeen(probe, followed, self.skipped(key))
+        if config is None:
+            return ProbeSeen(probe, None, self.skipped(key))
+        runs = [one for one in self._ctx.views.runs.group(key) if belongs(one, config) and not is_wave(one)]
+        followed = follow(self._demand(change, probe, config), chains_of(config, runs), self._ctx.now())
+        return ProbeSeen(probe, followed, self.skipped(key), is_busy(config, runs))
 
     def rollouts(self, change: Change, concerns: Callable[[Tracked], bool]) -> tuple[Rollout, ...]:
         """How far those of a Change's workloads are that somebody looks at; none of them where it is not known yet."""
@@ -255,10 +270,15 @@ class Changes:
 
     def _given_up(self, config: Key) -> Skipped | None:
         """A quota or a webhook can refuse a config's runs for ever, and its Changes are not to wait for that."""
-        since, words = self._refused.get(config, (None, ""))
-        if since is None or self._ctx.now() < since + timedelta(seconds=REFUSED_SECONDS):
+        if config not in self._refused:
             return None
-        return Skipped("RunRefused", words)
+        since, words = self._refused[config]
+        given_up = since + timedelta(seconds=REFUSED_SECONDS) <= self._ctx.now() < self._again_at(config)
+        return Skipped("RunRefused", words) if given_up else None
+
+    def _again_at(self, config: Key) -> datetime:
+        """When a run that the API server did not take, and that was given up, is tried again."""
+        return self._refused[config][0] + timedelta(seconds=REFUSED_SECONDS + PAUSE_SECONDS)
 
     async def _compare(self, kind: str) -> None:
         """Find what became of the objects of a kind while nobody looked."""
@@ -311,15 +331,13 @@ class Changes:
 
     def _keys_of(self, change: Change) -> frozenset[ObjectKey]:
         """The objects of a Change. Those that it does not name are found among all that there are, once."""
-        name, named = change.metadata.name, frozenset(as_key(one) for one in change.spec.objects)
-        if not change.spec.others:
-            return named
-        if name not in self._keys:
-            keys = frozenset(told(change, self.tracking.tracked))
-            if not self.known(change):
-                return keys
+        name, others = change.metadata.name, bool(change.spec.others)
+        if name in self._keys:
+            return self._keys[name]
+        keys = frozenset(told(change, self.tracking.tracked if others else ()))
+        if not others or self.known(change):
             self._keys[name] = keys
-        return self._keys[name]
+        return keys
 
     def _have_looked_at(self, change: Change) -> None:
         self._ctx.queue.add_after((Kind.CHANGE, ("", change.metadata.name)), QUIET_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from kubeprobe.api import Mode, ProbeConfig, ProbeResultStatus, ProbeRun
 from kubeprobe.control.again import look_again_after
@@ -52,13 +53,10 @@ class ConfigReconciler:
         self._ctx.queue.add((Kind.RESULT, key))
         if config.spec.mode is Mode.RESIDENT or self._has_prober(config):
             self._ctx.queue.add((Kind.RESIDENT, key))
-        try:
-            await self._start(config, plan.due)
-            await self._start_for_change(config)
-        except ApiError:
-            await self._tell(config, plan)
-            raise
+        refused = await self._start_all(config, plan.due)
         await self._tell(config, plan)
+        if refused is not None:
+            raise refused
 
     def _has_prober(self, config: ProbeConfig) -> bool:
         """Whether there is something left of a time in which it was in mode Resident."""
@@ -97,6 +95,18 @@ class ConfigReconciler:
         if plan.mistake is not None:
             self._ctx.recorder.record(config, plan.mistake.reason, plan.mistake.message, warning=True)
 
+    async def _start_all(self, config: ProbeConfig, due: Due) -> ApiError | None:
+        """Begin what the schedule and what changes ask for: that the one is refused is no business of the other."""
+        refused = None
+        for start in (partial(self._start, config, due), partial(self._start_for_change, config)):
+            try:
+                await start()
+            except ApiError as error:
+                refused = error
+                if error.passing:  # it may be there all the same, and a sweep is never beside another run
+                    break
+        return refused
+
     async def _start(self, config: ProbeConfig, due: Due) -> None:
         if due.create is None:
             return
@@ -110,9 +120,10 @@ class ConfigReconciler:
         """Begin the run that changes ask for; after the scheduled one, for a sweep is never beside another run."""
         meta, asked = config.metadata, self._changes.runs(config)
         self._ctx.wake(Kind.CONFIG, (meta.namespace, meta.name), asked.wake_at)
-        if asked.create is None:
-            return
         key = (meta.namespace, meta.name)
+        if asked.create is None:
+            self._changes.let_go(key)
+            return
         try:
             await start_run(self._ctx, config, asked.create)
         except ApiError as error:

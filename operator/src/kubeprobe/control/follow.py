@@ -35,6 +35,8 @@ RESOURCES: Mapping[str, Resource] = {
 KINDS = tuple(RESOURCES)
 """Those that are followed unless the platform team says otherwise."""
 OTHER = re.compile(r"([A-Z][A-Za-z0-9]*)\.([a-z0-9][-a-z0-9.]*)/(v[a-z0-9]+)/([a-z0-9]+)")
+LONGEST_KIND = 63
+"""What is kept of a kind is found by a label that names it."""
 
 
 def followable(kinds: Iterable[str], secret_namespaces: Iterable[str]) -> Followable:
@@ -62,4 +64,6 @@ def _kind(text: str) -> tuple[str, tuple[Resource, ...]]:
             hint = "Secrets are followed in the namespaces that --secret-namespaces names"
         raise ValueError(f"{text!r} is none of {', '.join(KINDS)}: {hint}")
     kind, group, version, plural = match.groups()
+    if len(f"{kind}.{group}") > LONGEST_KIND:
+        raise ValueError(f"{text!r}: {kind}.{group} is longer than the {LONGEST_KIND} characters that a label takes")
     return f"{kind}.{group}", (Resource(group, version, plural),)

@@ -31,6 +31,8 @@ RETRY_SECONDS = 5.0
 SEAL = "kubeprobe-seal"
 SEAL_KEY = "key"
 SEAL_BYTES = 32
+MOST_SEAL_BYTES = 64
+"""What the hash takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,9 @@ class Ledgers:
         while True:
             try:
                 return await self._seal()
-            except (ApiError, NotLeadingError) as error:
-                logger.warning("Secrets are not followed without the key in Secret %s: %s", SEAL, error)
+            except (ApiError, NotLeadingError, ValueError) as error:
+                where = f"{self._namespace}/{SEAL}"
+                logger.warning("Secrets are not followed without the key in the Secret %s: %s", where, error)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _seal(self) -> bytes:
@@ -152,7 +155,7 @@ class Ledgers:
             if not error.not_found:
                 raise
             body = await self._new_seal()
-        return base64.b64decode(body["data"][SEAL_KEY])
+        return _key(body)
 
     async def _new_seal(self) -> Object:
         key = base64.b64encode(secrets.token_bytes(SEAL_BYTES)).decode()
@@ -192,3 +195,17 @@ class Ledgers:
         if stored is not None:
             await self._ctx.writer.delete(Priority.HISTORY, CONFIGMAPS, self._namespace, name, uid=stored.uid)
             self._stored.pop(name, None)
+
+
+def _key(body: Object) -> bytes:
+    """What is in the Secret. Raises `ValueError` where somebody made it into something else."""
+    try:
+        key = base64.b64decode((body.get("data") or {}).get(SEAL_KEY) or "", validate=True)
+    except ValueError:
+        key = b""
+    if not 0 < len(key) <= MOST_SEAL_BYTES:
+        raise ValueError(
+            f"data.{SEAL_KEY} is no key of 1 to {MOST_SEAL_BYTES} bytes; delete the Secret, and a new one is made (all "
+            "Secrets that are followed are told as changed then, once)"
+        )
+    return key

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from kubeprobe.control.reading import with_care
 from kubeprobe.control.view import Key, View
 from kubeprobe.kube.port import CONTROLLER_REVISIONS, PODS, REPLICA_SETS, Object, Resource
 from kubeprobe.kube.reflector import Feed, Held
@@ -43,7 +44,8 @@ class _OwnedSink(Generic[T]):
     def observe(self, body: Object) -> None:
         """See `kubeprobe.kube.reflector.Sink`."""
         meta = body["metadata"]
-        value = self._read(body)
+        with with_care():
+            value = self._read(body)
         if not value.owner_uid or is_own(body):
             return
         key = (meta.get("namespace") or "", meta["name"])

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from kubeprobe.api import ChangeSource
 from kubeprobe.control.follow import Followable
+from kubeprobe.control.reading import with_care
 from kubeprobe.control.rollout_pods import RolloutPods
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import Api, Object
@@ -21,6 +22,8 @@ from kubeprobe.plan.rollout import Workload, read_workload
 
 NEW_PODS = "new pods"
 """What is wanted besides kinds, where rollouts are followed to nodes."""
+ABSENT_SECONDS = 30.0
+"""An API server that has just begun may not serve all kinds yet; after so long one that it does not serve is gone."""
 
 
 class Listener(Protocol):
@@ -98,9 +101,14 @@ class Tracking:
         """Whether all of some kinds (or the new pods) is known."""
         return all(name in self._watches and self._watches[name].ready for name in names)
 
-    def may(self, kind: str) -> bool:
-        """Whether a kind may be followed."""
-        return kind in self._may
+    def settled(self, *names: str) -> bool:
+        """The same, where a kind counts as known that the cluster has not served for a while: there is none of it."""
+        return all(self.ready(name) or self._is_absent(name) for name in names)
+
+    def _is_absent(self, name: str) -> bool:
+        watch = self._watches.get(name)
+        since = [one.not_served_since for one in watch.reflectors] if watch is not None else []
+        return bool(since) and all(one is not None and self._clock() - one >= ABSENT_SECONDS for one in since)
 
     async def run(self, listener: Listener) -> None:
         """Begin and end watches as they are wanted, for ever; with the end of this they all end."""
@@ -154,21 +162,24 @@ class Tracking:
         return tuple(Feed(one, _Sink(kind, one.api_version, seal, self)) for one in self._may[kind])
 
     def observe(self, kind: str, seal: bytes, body: Object) -> None:
-        """Take in an object as it is now."""
+        """Take in an object as it is now. Raises `ValueError` where it cannot be read."""
         meta = body["metadata"]
         key = ObjectKey(kind, meta.get("namespace") or "", meta["name"])
         if is_own(body):
             self.forget(key, meta["uid"])
             return
+        with with_care():
+            after = read_tracked(kind, body, seal)
+            workload = read_workload(kind, body) if source_of(kind) is ChangeSource.ROLLOUT else None
         before = self.tracked.get(key)
-        after = self.tracked[key] = read_tracked(kind, body, seal)
-        if source_of(kind) is ChangeSource.ROLLOUT:
+        self.tracked[key] = after
+        if workload is not None:
             if before is not None:
                 self._uids.pop(before.uid, None)
             self._uids[after.uid] = key
-            was, is_now = self.workloads.get(key), read_workload(kind, body)
-            self.workloads[key] = is_now
-            self._tell_moved(key, was, is_now)
+            was = self.workloads.get(key)
+            self.workloads[key] = workload
+            self._tell_moved(key, was, workload)
         self._tell(key, before, after)
 
     def forget(self, key: ObjectKey, uid: str) -> None:

@@ -122,14 +122,14 @@ class Watcher:
 
     def config_gone(self, key: Key, uid: str) -> None:
         """Its runs go with it by ownership; nothing is planned for it any more."""
+        before = self._views.configs.get(key)
         self._views.configs.drop(key, uid)
-        self._changes.look_at_configs()
+        if _triggers(before) is not None:
+            self._changes.look_at_configs()
         self._ctx.queue.forget((Kind.CONFIG, key))
         self._add(Kind.RESIDENT, key)
         self._add(Kind.RESULT, key)
-        for change in self._views.changes:
-            if any((one.namespace, one.name) == key for one in change.spec.probes):
-                self._add(Kind.CHANGE, ("", change.metadata.name))
+        self._changes.let_go(key)
 
     def run(self, body: Object) -> None:
         """A run is to be brought forward; a completed one counts in its config's answer."""

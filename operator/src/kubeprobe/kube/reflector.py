@@ -93,6 +93,8 @@ class Reflector:
         self._hurry, self._open, self._opened_at = asyncio.Event(), asyncio.Event(), 0.0
         self.listed = asyncio.Event()
         self.heard_at = self.turned_at = clock()
+        self.not_served_since: float | None = None
+        """Since when the server has said that it has no such resource; None where it has, or does not say."""
 
     async def run(self) -> None:
         """List and watch, for ever."""
@@ -103,10 +105,12 @@ class Reflector:
             try:
                 if not version:
                     version = await self._list()
+                self._note_absence(absent=False)
                 version = await self._watch(version)
                 failures = 0
             except ApiError as error:
                 failures += 1
+                self._note_absence(absent=error.not_found)
                 logger.warning("%s: %s", self._feed.resource.plural, error)
                 if error.status == 410 or failures >= FAILURES_TO_LIST:
                     version = ""
@@ -137,6 +141,10 @@ class Reflector:
                 one.cancel()
         if self._hurry.is_set():
             await self._sleep(FIRST_RETRY_SECONDS)
+
+    def _note_absence(self, *, absent: bool) -> None:
+        since = self._clock() if self.not_served_since is None else self.not_served_since
+        self.not_served_since = since if absent else None
 
     def _now_open(self) -> None:
         self._opened_at = self._clock()

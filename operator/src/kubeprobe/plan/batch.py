@@ -33,6 +33,7 @@ MOST_TOGETHER = 500
 SUMMARY_BYTES = 256
 CAUSE_BYTES = 256
 MANAGER_BYTES = 128
+PART_BYTES = 253
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's, in lower case, as names of objects are."""
 PREFIX = "chg-"
@@ -180,7 +181,7 @@ def _object(one: Changed) -> ChangedObject:
         name=one.key.name,
         uid=one.uid,
         type=one.type,
-        parts=one.parts,
+        parts=tuple(cut_to(part, PART_BYTES) for part in one.parts),
         details=cut_to(one.details, SUMMARY_BYTES),
         by=cut_to(one.by, MANAGER_BYTES),
         cause=cut_to(one.cause, CAUSE_BYTES),

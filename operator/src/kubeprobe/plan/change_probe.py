@@ -25,6 +25,8 @@ class ProbeSeen:
     followed: Followed | None
     """None where there is no such config any more."""
     skipped: Skipped | None
+    busy: bool = False
+    """Whether another of its runs is under way that the next one is not to be beside."""
 
 
 def has_more(seen: ProbeSeen) -> bool:

@@ -74,7 +74,7 @@ def plan_change_runs(
     chains = chains_of(config, mine)
     followed = tuple(follow(one, chains, now) for one in sorted(demands, key=lambda one: one.name))
     wake_at = _soonest(one.wake_at for one in followed)
-    if skipped is not None or _is_busy(config, mine):
+    if skipped is not None or is_busy(config, mine):
         return ChangeRuns(followed, None, wake_at)
     again = _again(followed)
     if again is not None:
@@ -137,8 +137,13 @@ def gate_run(config: ProbeConfig, change: str, node: str, at: datetime) -> dict[
     return _manifest(config, name, Trigger(kind=TriggerKind.GATE, change_id=change or None), where)
 
 
-def _is_busy(config: ProbeConfig, runs: Iterable[ProbeRun]) -> bool:
-    """Whether a run is under way that another one is not to be beside: one for a change or a gate, or any sweep."""
+def is_busy(config: ProbeConfig, runs: Iterable[ProbeRun]) -> bool:
+    """Whether a run is under way that another one is not to be beside: one for a change or a gate, or any sweep.
+
+    Args:
+        config: the config.
+        runs: its runs, waves not among them.
+    """
     going = [one.spec.trigger.kind for one in runs if one.status.phase is not Phase.COMPLETED]
     return bool(going) and (config.spec.targets is not None or not WAITED_FOR.isdisjoint(going))
 

@@ -15,6 +15,8 @@ COUNTS = (1, 16, 256)
 THROUGH = "kubeprobe.io/through"
 PLACE = "kubeprobe.io/shard"
 NO_NAMESPACE = "_"
+NAME_LENGTH, NAMESPACE_LENGTH = 253, 63
+"""No object has a longer one: what was written by hand for one that has is none."""
 KEY_BYTES = 6
 PAIR_BYTES = KEY_BYTES + FINGERPRINT_BYTES
 GONE = b"\0" * FINGERPRINT_BYTES
@@ -45,7 +47,7 @@ def read_shard(body: Body) -> Shard | None:
     found = {
         ObjectKey(kind, "" if space == NO_NAMESPACE else space, words[0]): words[1]
         for space, words in lines
-        if len(words) == 2
+        if len(words) == 2 and 0 < len(words[0]) <= NAME_LENGTH and len(space) <= NAMESPACE_LENGTH
     }
     return Shard(meta["name"], kind, int(index), int(count), str(notes.get(THROUGH) or ""), found)
 
@@ -57,11 +59,23 @@ def told(change: Change, keys: Iterable[ObjectKey]) -> dict[ObjectKey, str]:
         change: the Change.
         keys: the objects that those could be which it does not name.
     """
-    found = {as_key(one): one.fingerprint for one in change.spec.objects}
-    others = unpacked(change.spec.others)
-    if others:
-        found |= {key: others[mark] for key in keys if key not in found and (mark := key_mark(key)) in others}
-    return found
+    return told_by(change, marks_of(keys) if change.spec.others else {})
+
+
+def told_by(change: Change, marks: Mapping[bytes, ObjectKey]) -> dict[ObjectKey, str]:
+    """The same as `told`, for who asks of many Changes: of a cluster's objects the marks take a while to compute.
+
+    Args:
+        change: the Change.
+        marks: the objects that those could be which it does not name, by their marks; see `marks_of`.
+    """
+    found = {marks[mark]: fingerprint for mark, fingerprint in unpacked(change.spec.others).items() if mark in marks}
+    return {**found, **{as_key(one): one.fingerprint for one in change.spec.objects}}
+
+
+def marks_of(keys: Iterable[ObjectKey]) -> dict[bytes, ObjectKey]:
+    """Objects by their marks."""
+    return {key_mark(key): key for key in keys}
 
 
 def packed(objects: Iterable[tuple[ObjectKey, str]]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from kubeprobe.api import Change
 from kubeprobe.plan.fingerprint import LABEL_KNOWN, ObjectKey, source_of
-from kubeprobe.plan.known import COUNTS, NO_NAMESPACE, PLACE, THROUGH, Shard, key_hash, shard_name, told
+from kubeprobe.plan.known import COUNTS, NO_NAMESPACE, PLACE, THROUGH, Shard, key_hash, marks_of, shard_name, told_by
 from probe_sdk.wire import LABEL_MANAGED, MANAGED_BY
 
 FULL_BYTES = 200_000
@@ -111,13 +111,13 @@ class Ledger:
         self._spare.discard(name)
 
     def _replay(self, changes: Iterable[Change], present: Mapping[ObjectKey, str]) -> None:
-        keys = {*self.keys(), *present}
-        for change in sorted(changes, key=lambda one: one.metadata.name):
+        oldest, source = min(self._through.values()), source_of(self.kind)
+        later = [one for one in changes if one.spec.source is source and one.metadata.name > oldest]
+        marks = marks_of((*self.keys(), *present)) if any(one.spec.others for one in later) else {}
+        for change in sorted(later, key=lambda one: one.metadata.name):
             name = change.metadata.name
-            if change.spec.source is source_of(self.kind) and any(name > one for one in self._through.values()):
-                news = {key: mark for key, mark in told(change, keys).items() if key.kind == self.kind}
-                late = {key: mark for key, mark in news.items() if name > self._through[self._index(key)]}
-                self.tell(name, late)
+            news = {key: mark for key, mark in told_by(change, marks).items() if key.kind == self.kind}
+            self.tell(name, {key: mark for key, mark in news.items() if name > self._through[self._index(key)]})
 
     def _take(self, news: Mapping[ObjectKey, str]) -> set[int]:
         touched = set()
