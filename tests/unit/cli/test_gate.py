@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from kubeprobe.cli import gate as module
 from kubeprobe.cli.main import app
 from kubeprobe.kube.port import ApiError
+from kubeprobe.plan.batch import change_id
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 UNREACHABLE = ApiError(0, "Unreachable", "the API server at x did not answer")
@@ -162,6 +163,12 @@ def test_the_verdict_on_one_change(cluster: Cluster) -> None:
     assert (result.exit_code, result.stderr) == (1, "")
     assert cluster.waited == 9
     assert command("wait", "--change", "chg-3", "--timeout", "5").exit_code == 3
+
+
+def test_a_change_is_told_of_too_by_what_was_verified_after_an_override(cluster: Cluster) -> None:
+    cluster.gate(reason="Verified", change={"since": START.isoformat(), "verdict": "Passed"})
+    assert command("wait", "--change", change_id("", "", START - timedelta(seconds=5))).exit_code == 0
+    assert command("wait", "--change", change_id("", "", START + timedelta(seconds=5)), "--timeout", "5").exit_code == 3
 
 
 def test_an_api_server_that_is_away_is_waited_for(cluster: Cluster) -> None:

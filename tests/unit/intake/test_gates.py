@@ -10,6 +10,7 @@ import httpx
 import pytest
 from tests.unit.intake.conftest import HOST, Site, running, until
 from tests.unit.intake.desk import CLOSED, OPEN, VERIFYING, Reviews
+from tests.unit.plan.builders import at
 
 from kubeprobe.intake.gates import waits
 from kubeprobe.intake.gates.handler import GateLimits
@@ -17,6 +18,7 @@ from kubeprobe.intake.gates.throttle import Rate
 from kubeprobe.intake.gates.word import GateBody
 from kubeprobe.kube.fence import NotLeadingError
 from kubeprobe.kube.port import ApiError
+from kubeprobe.plan.batch import change_id
 from kubeprobe.plan.changed import Announcement
 
 FLAGGER = {
@@ -157,6 +159,13 @@ class TestWaiting:
         await until(lambda: waiting(site) == 1)
         site.gates.set(**{**OPEN, "change": {**CLOSED["change"], "id": "chg-4", "verdict": "Passed"}})
         assert (await asked).json()["verdict"] == "Passed"
+
+    async def test_for_a_change_is_over_when_all_was_verified_after_an_override(self, site: Site) -> None:
+        named = {"params": {"change": change_id("", "", at(0))}}
+        site.gates.set(**{**OPEN, "change": {"since": at(-1).isoformat(), "verdict": "Passed"}})
+        assert (await site.http.get("/v1/gates/prod", **named)).json()["verdict"] == "Pending"
+        site.gates.set(**{**OPEN, "change": {"since": at(60).isoformat(), "verdict": "Passed"}})
+        assert (await site.http.get("/v1/gates/prod", **named)).json()["verdict"] == "Passed"
 
     @pytest.mark.parametrize("wait", ["soon", "8", "-1s", "6m"])
     async def test_for_what_is_no_time_is_told(self, site: Site, wait: str) -> None:

@@ -22,6 +22,7 @@ from kubeprobe.plan.batch import (
     Wait,
     base_of,
     change_id,
+    last_id,
     new_change,
     with_change,
     without,
@@ -217,3 +218,8 @@ def test_a_name_begins_with_the_time_of_closing_whatever_the_clock_did() -> None
     set_back = new_change(later, "", (), 0, (), at(30))
     assert set_back["metadata"]["name"][:14] == change_id("", "", at(60))[:14]
     assert set_back["spec"]["closed"] == new_change(later, "", (), 0, (), at(60))["spec"]["closed"]
+
+
+def test_a_last_name_is_after_all_that_were_closed_by_then_and_before_all_others() -> None:
+    for content in map(str, range(50)):
+        assert change_id("", content, at(10)) <= last_id(at(10)) < change_id("", content, at(10.001))
