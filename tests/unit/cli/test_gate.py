@@ -116,6 +116,16 @@ def test_wait_ends_when_the_gate_closes(cluster: Cluster) -> None:
     assert cluster.waited == 5
 
 
+@pytest.mark.parametrize(
+    ("reason", "verdict", "code"), [("Inconclusive", "Inconclusive", 3), ("Override", "Failed", 1)]
+)
+def test_an_open_gate_is_not_a_verdict(cluster: Cluster, reason: str, verdict: str, code: int) -> None:
+    cluster.gate(reason=reason, verdict=verdict, change=change("chg-2", verdict))
+    assert command("wait").exit_code == code
+    assert command("wait", "--until-open").exit_code == 0
+    assert command().exit_code == 0
+
+
 def test_wait_until_it_opens(cluster: Cluster) -> None:
     cluster.closed()
     cluster.events[40] = lambda: cluster.gate(reason="Recovered")
