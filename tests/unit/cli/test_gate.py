@@ -202,6 +202,13 @@ def test_a_gate_that_goes_away_ends_the_waiting(cluster: Cluster) -> None:
     assert command("wait").exit_code == 2
 
 
+def test_a_gate_of_a_newer_operator_is_an_error_and_not_closed(cluster: Cluster) -> None:
+    cluster.gate(reason="SomethingNew")
+    result = command()
+    assert result.exit_code == 2
+    assert "status.reason of production is not known to this version" in result.stderr
+
+
 def test_an_api_server_that_is_away_from_the_start_is_an_error(cluster: Cluster) -> None:
     cluster.trouble = UNREACHABLE
     assert command("wait").exit_code == 2

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from kubeprobe.api import ChangeGate, GatePhase, GateVerdict
 from kubeprobe.api.duration import Duration
@@ -125,6 +126,10 @@ def gate(
         code = asyncio.run(_connected(doing, kubeconfig, context))
     except ApiError as error:
         typer.echo(f"kubeprobe gate: {_explain(error, name)}", err=True)
+        raise typer.Exit(USAGE) from error
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors(include_url=False)[0]["loc"]))
+        typer.echo(f"kubeprobe gate: {where} of {name} is not known to this version: use the operator's", err=True)
         raise typer.Exit(USAGE) from error
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
