@@ -135,8 +135,8 @@ def test_a_batch_is_written_with_all_that_is_known_of_it() -> None:
 
 def test_of_many_objects_fifty_are_named_and_all_are_known_again() -> None:
     batch = gathered(*[0.0] * MOST_TOGETHER)
-    one = written(batch, gates=[f"g{number}" for number in range(30)])
-    assert (len(one.spec.objects), one.spec.count, len(one.spec.gates)) == (50, MOST_TOGETHER, 20)
+    one = written(batch, gates=[f"g{number}" for number in range(210)])
+    assert (len(one.spec.objects), one.spec.count, len(one.spec.gates)) == (50, MOST_TOGETHER, 200)
     keys = [key(number) for number in range(MOST_TOGETHER + 50)]
     assert told(one, keys) == dict.fromkeys(keys[:MOST_TOGETHER], "00000000000000aa")
     assert len(one.model_dump_json(by_alias=True, exclude_defaults=True)) < 25_000
