@@ -20,14 +20,14 @@ end=$(($(date +%s) + ${GATE_SECONDS:-900}))
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 
+# Who asks, for curl's standard input: what is in a command line, all on the machine can read.
+credentials() { [ -z "${GATE_TOKEN:-}" ] || printf 'Authorization: Bearer %s\n' "$GATE_TOKEN"; }
+
 # Asks once; the answer is in $answer and its HTTP status in $status, 000 where there is none.
 ask() {
-  set -- --silent --show-error --max-time 40 --output "$answer" --write-out '%{http_code}' "$@"
-  if [ -n "${GATE_TOKEN:-}" ]; then
-    set -- --header "Authorization: Bearer $GATE_TOKEN" "$@"
-  fi
+  set -- --silent --show-error --max-time 40 --output "$answer" --write-out '%{http_code}' --header @- "$@"
   : >"$answer"
-  status=$(curl "$@") || status=000
+  status=$(credentials | curl "$@") || status=000
 }
 
 # Whether to ask again: yes while the gate is away, or too busy; a plain no ends the job.
@@ -48,7 +48,7 @@ in_time() { [ "$(date +%s)" -lt "$end" ]; }
 field() { sed -n "s/.*\"$1\":\"\([A-Za-z0-9-]*\)\".*/\1/p" "$answer"; }
 
 # A text as JSON has it.
-quoted() { printf '"%s"' "$(printf %s "$1" | tr -d '\000-\037' | sed 's/[\\"]/\\&/g')"; }
+quoted() { printf '"%s"' "$(printf %s "$1" | tr -d '\000-\037\177' | sed 's/[\\"]/\\&/g')"; }
 
 told() {
   echo "gate: $(cat "$answer")"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import yaml
@@ -38,6 +41,13 @@ async def gate_sh(mode: str, url: str, **env: str) -> Done:
     out, err = await process.communicate()
     assert process.returncode is not None
     return Done(process.returncode, out.decode(), err.decode())
+
+
+def command_lines() -> Iterator[bytes]:
+    """What everybody on the machine sees of the processes there are."""
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended
+            yield process.read_bytes()
 
 
 def at(site: Site, gate: str) -> str:
@@ -139,11 +149,13 @@ async def test_a_redirect_is_no_yes() -> None:
     assert done.code == 2
 
 
-async def test_the_token_is_shown() -> None:
+async def test_the_token_is_shown_to_the_gate_and_to_nobody_beside_it() -> None:
     shown: list[bytes] = []
+    to_all: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         shown.append(await reader.readuntil(b"\r\n\r\n"))
+        to_all.extend(line for line in command_lines() if b"curl" in line)
         body = b'{"phase":"Open"}'
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
         await writer.drain()
@@ -153,6 +165,8 @@ async def test_the_token_is_shown() -> None:
         url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}/v1/gates/production"
         assert (await gate_sh("open", url, GATE_TOKEN="s3cret")).code == 0
     assert b"Authorization: Bearer s3cret\r\n" in shown[0]
+    assert any(b"--write-out" in line for line in to_all)
+    assert not any(b"s3cret" in line for line in to_all)
 
 
 async def test_wrong_use(site: Site) -> None:

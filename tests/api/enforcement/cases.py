@@ -29,15 +29,24 @@ PROVEN = "kubeprobe-gate-proof: ChangeGate production is enforced"
 EXEMPT = {"kubeprobe.io/gate-exempt": "true"}
 KEY = {"kubeprobe.io/break-glass": CLOSURE}
 PROOF = {"kubeprobe.io/gate-proof": "production"}
+GOING = {"finalizers": ["example.com/somebody"], "deletionTimestamp": "2026-03-01T12:00:00Z"}
+"""Of a gate that was deleted, and that somebody keeps from going."""
 
 
-def gate(name: str = "production", *, status: Body | None = None, scope: Body | None = None, **spec: Any) -> Body:
+def gate(
+    name: str = "production",
+    *,
+    status: Body | None = None,
+    scope: Body | None = None,
+    metadata: Body | None = None,
+    **spec: Any,
+) -> Body:
     """A gate that is closed, over all namespaces."""
     closed = {"phase": "Closed", "reason": "ProbeFailed", "closureID": CLOSURE, "message": WHY}
     return {
         "apiVersion": "kubeprobe.io/v1alpha1",
         "kind": "ChangeGate",
-        "metadata": {"name": name},
+        "metadata": {"name": name, **(metadata or {})},
         "spec": {"scope": {"namespaces": ["*"], **(scope or {})}, "probes": {"namespaces": ["*"]}, **spec},
         "status": {**closed, **(status or {})},
     }
@@ -117,6 +126,7 @@ CASES = (
     Case("an open gate", workload(), BEFORE, (gate(status=OPEN),)),
     Case("a gate that is new", workload(), BEFORE, (gate(status={"phase": "Open", "closureID": "", "message": ""}),)),
     Case("a gate that is off", workload(), BEFORE, (gate(enforcement="Off"),)),
+    Case("a gate that is being deleted", workload(), BEFORE, (gate(metadata=GOING),)),
     Case("a scale", workload("cart:1", replicas=5), BEFORE),
     Case("other labels", workload("cart:1", labels={"team": "web"}), BEFORE),
     Case("a system's namespace", workload(namespace="kube-system")),

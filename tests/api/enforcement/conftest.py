@@ -38,6 +38,8 @@ class Admission:
         assert answer.status_code == 201, answer.text
         self.gates.append(name)
         self.status(name, body["status"])
+        if "deletionTimestamp" in body["metadata"]:
+            assert self.server.http.delete(f"{path}/{name}").status_code == 200
 
     def status(self, name: str, status: Body) -> None:
         answer = self.server.patch("ChangeGate", name, {"status": status}, "/status")
@@ -66,6 +68,7 @@ class Admission:
     def clear(self) -> None:
         """Take the gates away, and the workloads."""
         for name in self.gates:
+            self.server.patch("ChangeGate", name, {"metadata": {"finalizers": None}})
             self.server.http.delete(f"{self.server.path('ChangeGate')}/{name}")
         self.gates.clear()
         for namespace in NAMESPACES:

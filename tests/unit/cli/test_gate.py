@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from kubeprobe.cli import gate as module
 from kubeprobe.cli.main import app
 from kubeprobe.kube.port import ApiError
+from kubeprobe.plan.batch import change_id
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 UNREACHABLE = ApiError(0, "Unreachable", "the API server at x did not answer")
@@ -115,6 +116,16 @@ def test_wait_ends_when_the_gate_closes(cluster: Cluster) -> None:
     assert cluster.waited == 5
 
 
+@pytest.mark.parametrize(
+    ("reason", "verdict", "code"), [("Inconclusive", "Inconclusive", 3), ("Override", "Failed", 1)]
+)
+def test_an_open_gate_is_not_a_verdict(cluster: Cluster, reason: str, verdict: str, code: int) -> None:
+    cluster.gate(reason=reason, verdict=verdict, change=change("chg-2", verdict))
+    assert command("wait").exit_code == code
+    assert command("wait", "--until-open").exit_code == 0
+    assert command().exit_code == 0
+
+
 def test_wait_until_it_opens(cluster: Cluster) -> None:
     cluster.closed()
     cluster.events[40] = lambda: cluster.gate(reason="Recovered")
@@ -164,6 +175,12 @@ def test_the_verdict_on_one_change(cluster: Cluster) -> None:
     assert command("wait", "--change", "chg-3", "--timeout", "5").exit_code == 3
 
 
+def test_a_change_is_told_of_too_by_what_was_verified_after_an_override(cluster: Cluster) -> None:
+    cluster.gate(reason="Verified", change={"since": START.isoformat(), "verdict": "Passed"})
+    assert command("wait", "--change", change_id("", "", START - timedelta(seconds=5))).exit_code == 0
+    assert command("wait", "--change", change_id("", "", START + timedelta(seconds=5)), "--timeout", "5").exit_code == 3
+
+
 def test_an_api_server_that_is_away_is_waited_for(cluster: Cluster) -> None:
     def away() -> None:
         cluster.trouble = UNREACHABLE
@@ -183,6 +200,13 @@ def test_a_gate_that_goes_away_ends_the_waiting(cluster: Cluster) -> None:
     cluster.gate(reason="Verifying", verdict="Pending")
     cluster.events[5] = cluster.objects.clear
     assert command("wait").exit_code == 2
+
+
+def test_a_gate_of_a_newer_operator_is_an_error_and_not_closed(cluster: Cluster) -> None:
+    cluster.gate(reason="SomethingNew")
+    result = command()
+    assert result.exit_code == 2
+    assert "status.reason of production is not known to this version" in result.stderr
 
 
 def test_an_api_server_that_is_away_from_the_start_is_an_error(cluster: Cluster) -> None:

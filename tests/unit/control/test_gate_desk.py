@@ -56,7 +56,7 @@ def test_a_gate_is_said_as_it_is_now(views: Views, desk: ViewDesk) -> None:
     put(views, 2, **CLOSED)
     word = desk.word("prod")
     assert word is not None
-    assert (word.open, word.settled, word.change_id) == (False, True, "chg-2")
+    assert (word.open, word.settled, word.told_until) == (False, True, "chg-2")
     views.gates.drop(("", "prod"), gate("prod").metadata.uid)
     assert desk.word("prod") is None
 

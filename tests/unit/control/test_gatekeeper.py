@@ -24,6 +24,7 @@ class Reviews:
     def __init__(self) -> None:
         self.asked: list[tuple[Caller, str, str]] = []
         self.error: Exception | None = None
+        self.now = 0.0
         self.free = asyncio.Event()
         self.free.set()
 
@@ -43,7 +44,7 @@ def keeper(gates: tuple[Any, ...], reviews: Any) -> Gatekeeper:
     for one in gates:
         meta = {**one["metadata"], "uid": "uid", "resourceVersion": "1"}
         views.gates.put(ChangeGate.model_validate({**one, "metadata": meta}))
-    return Gatekeeper(views, reviews, OWN_NAMESPACE, lambda: True)
+    return Gatekeeper(views, reviews, OWN_NAMESPACE, lambda: True, lambda: reviews.now)
 
 
 async def judged(case: Case, reviews: Any = None) -> Ruling:
@@ -83,6 +84,27 @@ async def test_a_cluster_that_does_not_say_opens_no_gate(
         reviews.free.clear()
     came = await judged(Case("broken", workload(annotations=KEY), BEFORE, groups=(ON_CALL,)), reviews)
     assert "only for those who may override" in came.denied
+
+
+async def test_it_is_asked_so_often_and_then_nobody_may() -> None:
+    reviews = Reviews()
+    keeping = keeper((gate(),), reviews)
+    attempt = read_attempt("Deployment", ("shop", "cart"), workload(annotations=KEY), BEFORE, dry_run=False)
+    came = [await keeping.judge(attempt, Requester(username="eve", groups=(ON_CALL,))) for _ in range(100)]
+    assert [bool(one.denied) for one in came] == [False] * 60 + [True] * 40
+    assert len(reviews.asked) == 60
+    reviews.now += 1.0
+    assert not (await keeping.judge(attempt, Requester(username="ada", groups=(ON_CALL,)))).denied
+
+
+async def test_whoever_asks_forges_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    reviews = Reviews()
+    reviews.error = ApiError(422, "Invalid", "no such\nuser")
+    attempt = read_attempt("Deployment", ("shop", "cart"), workload(annotations=KEY), BEFORE, dry_run=False)
+    await keeper((gate(),), reviews).judge(attempt, Requester(username="eve\n" + "x" * 10_000))
+    (line,) = caplog.messages
+    assert "\n" not in line
+    assert len(line) < 500
 
 
 async def test_a_namespace_that_is_not_in_view_has_no_labels() -> None:

@@ -175,6 +175,32 @@ async def test_a_body_that_is_too_long_is_not_read_to_its_end(site: Site, monkey
     assert (await site.ask(review(workload()))).status_code in (200, 413)
 
 
+async def test_all_bodies_together_are_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"{"
+        begun.set()
+        await over.wait()
+
+    async def answered(status: int) -> httpx.Response:
+        async with asyncio.timeout(10):
+            answer = await site.ask(review(workload()))
+            while answer.status_code != status:
+                answer = await site.ask(review(workload()))
+        return answer
+
+    monkeypatch.setattr(room, "BYTES_AT_ONCE", room.MAX_REVIEW_BYTES + 100)
+    monkeypatch.setattr(room, "BODY_SECONDS", 0.3)
+    unsaid = asyncio.create_task(site.http.post(ADMISSION_PATH, content=slow()))
+    await begun.wait()
+    assert "too many long reviews" in (await answered(503)).json()["error"]
+    await answered(200)
+    over.set()
+    with contextlib.suppress(httpx.TransportError):  # the connection was ended while it wrote
+        assert (await unsaid).status_code == 408
+
+
 async def test_who_cannot_decide_in_time_says_so_at_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "RULING_SECONDS", 0.05)
     site.judge.free.clear()
@@ -189,8 +215,17 @@ async def test_an_error_is_not_quoted(site: Site, caplog: pytest.LogCaptureFixtu
     assert "RuntimeError" in caplog.text
 
 
-async def test_so_many_reviews_at_once_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "AT_ONCE", 1)
+async def test_a_name_forges_no_line_of_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.judge.ruling = RuntimeError()
+    await site.ask(review(workload(), name="cart\nERROR forged " + "x" * 10_000))
+    (record,) = caplog.records
+    assert "cart\\nERROR forged" in record.getMessage()
+    assert len(record.getMessage().splitlines()[0]) < 600
+
+
+@pytest.mark.parametrize("bound", ["AT_ONCE", "AT_ONCE_PER_CLIENT"])
+async def test_so_many_reviews_at_once_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    monkeypatch.setattr(room, bound, 1)
     monkeypatch.setattr(room, "RULING_SECONDS", 10.0)
     judge = Judge()
     async with serving(judge, tmp_path) as site:

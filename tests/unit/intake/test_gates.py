@@ -10,6 +10,7 @@ import httpx
 import pytest
 from tests.unit.intake.conftest import HOST, Site, running, until
 from tests.unit.intake.desk import CLOSED, OPEN, VERIFYING, Reviews
+from tests.unit.plan.builders import at
 
 from kubeprobe.intake.gates import waits
 from kubeprobe.intake.gates.handler import GateLimits
@@ -17,6 +18,7 @@ from kubeprobe.intake.gates.throttle import Rate
 from kubeprobe.intake.gates.word import GateBody
 from kubeprobe.kube.fence import NotLeadingError
 from kubeprobe.kube.port import ApiError
+from kubeprobe.plan.batch import change_id
 from kubeprobe.plan.changed import Announcement
 
 FLAGGER = {
@@ -157,6 +159,13 @@ class TestWaiting:
         await until(lambda: waiting(site) == 1)
         site.gates.set(**{**OPEN, "change": {**CLOSED["change"], "id": "chg-4", "verdict": "Passed"}})
         assert (await asked).json()["verdict"] == "Passed"
+
+    async def test_for_a_change_is_over_when_all_was_verified_after_an_override(self, site: Site) -> None:
+        named = {"params": {"change": change_id("", "", at(0))}}
+        site.gates.set(**{**OPEN, "change": {"since": at(-1).isoformat(), "verdict": "Passed"}})
+        assert (await site.http.get("/v1/gates/prod", **named)).json()["verdict"] == "Pending"
+        site.gates.set(**{**OPEN, "change": {"since": at(60).isoformat(), "verdict": "Passed"}})
+        assert (await site.http.get("/v1/gates/prod", **named)).json()["verdict"] == "Passed"
 
     @pytest.mark.parametrize("wait", ["soon", "8", "-1s", "6m"])
     async def test_for_what_is_no_time_is_told(self, site: Site, wait: str) -> None:
@@ -418,6 +427,44 @@ class TestAccess:
         for number in range(50):
             await guarded.http.get("/v1/gates/prod", headers=bearer(f"made-up-{number}"))
         assert (await guarded.http.get("/v1/gates/prod", headers=bearer("good"))).status_code == 200
+
+    @pytest.mark.parametrize("shown", [b"Bearer \xff", b"Bearer \xc3\xa9", b"Basic \xff", b"Basic eDpcdWQ4MDA\xff"])
+    async def test_a_token_that_is_no_text_is_none(
+        self, guarded: Site, shown: bytes, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with guarded.connection() as connection:
+            connection.send(b"GET /v1/gates/prod HTTP/1.1\r\nHost: x\r\nAuthorization: " + shown + b"\r\n\r\n")
+            assert await connection.status() == 401
+        assert not caplog.records
+
+    async def test_nor_does_somebody_keep_a_right_by_making_up_tokens(self, guarded: Site) -> None:
+        await guarded.http.get("/v1/gates/prod", headers=bearer("good"))
+        reviews(guarded).rights.clear()
+        guarded.clock.seconds += 31
+        for number in range(50):
+            await guarded.http.get("/v1/gates/prod", headers=bearer(f"made-up-{number}"))
+        assert (await guarded.http.get("/v1/gates/prod", headers=bearer("good"))).status_code == 403
+
+    async def test_who_was_refused_is_a_stranger_again(self, guarded: Site) -> None:
+        async def made_up(count: int) -> list[int]:
+            shown = [bearer(f"made-up-{number}") for number in range(count)]
+            return [(await guarded.http.get("/v1/gates/prod", headers=one)).status_code for one in shown]
+
+        assert await made_up(20) == [401] * 20
+        guarded.clock.seconds += 11
+        assert (await made_up(30)).count(429) == 10
+
+    async def test_a_cluster_that_does_not_answer_is_not_asked_by_every_call(self, guarded: Site) -> None:
+        await guarded.http.get("/v1/gates/prod", headers=bearer("good"))
+        reviews(guarded).error = ApiError(429, "TooManyRequests", "too much to do")
+        reviews(guarded).asked.clear()
+        guarded.clock.seconds += 61
+        for _ in range(10):
+            assert (await guarded.http.get("/v1/gates/prod", headers=bearer("good"))).status_code == 200
+        assert reviews(guarded).asked == ["who good", "may ci get prod"]
+        guarded.clock.seconds += 3
+        await guarded.http.get("/v1/gates/prod", headers=bearer("good"))
+        assert len(reviews(guarded).asked) == 4
 
     async def test_a_revoked_right_is_gone_soon(self, guarded: Site) -> None:
         await guarded.http.get("/v1/gates/prod", headers=bearer("good"))

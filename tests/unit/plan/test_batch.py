@@ -22,6 +22,7 @@ from kubeprobe.plan.batch import (
     Wait,
     base_of,
     change_id,
+    last_id,
     new_change,
     with_change,
     without,
@@ -134,8 +135,8 @@ def test_a_batch_is_written_with_all_that_is_known_of_it() -> None:
 
 def test_of_many_objects_fifty_are_named_and_all_are_known_again() -> None:
     batch = gathered(*[0.0] * MOST_TOGETHER)
-    one = written(batch, gates=[f"g{number}" for number in range(30)])
-    assert (len(one.spec.objects), one.spec.count, len(one.spec.gates)) == (50, MOST_TOGETHER, 20)
+    one = written(batch, gates=[f"g{number}" for number in range(210)])
+    assert (len(one.spec.objects), one.spec.count, len(one.spec.gates)) == (50, MOST_TOGETHER, 200)
     keys = [key(number) for number in range(MOST_TOGETHER + 50)]
     assert told(one, keys) == dict.fromkeys(keys[:MOST_TOGETHER], "00000000000000aa")
     assert len(one.model_dump_json(by_alias=True, exclude_defaults=True)) < 25_000
@@ -218,3 +219,8 @@ def test_a_name_begins_with_the_time_of_closing_whatever_the_clock_did() -> None
     set_back = new_change(later, "", (), 0, (), at(30))
     assert set_back["metadata"]["name"][:14] == change_id("", "", at(60))[:14]
     assert set_back["spec"]["closed"] == new_change(later, "", (), 0, (), at(60))["spec"]["closed"]
+
+
+def test_a_last_name_is_after_all_that_were_closed_by_then_and_before_all_others() -> None:
+    for content in map(str, range(50)):
+        assert change_id("", content, at(10)) <= last_id(at(10)) < change_id("", content, at(10.001))

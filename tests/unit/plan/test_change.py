@@ -342,8 +342,8 @@ def test_what_gates_do_is_told_after_the_end_too() -> None:
         (at(5), "GateOpen"),
     ]
     assert status(opened).phase is ChangePhase.FAILED
-    many = tuple(gate("Open", "Idle", 1, f"g{number}") for number in range(30))
-    assert len(status(planned(one, gates=many, seconds=40)).gates) == 20
+    many = tuple(gate("Open", "Idle", 1, f"g{number}") for number in range(210))
+    assert len(status(planned(one, gates=many, seconds=40)).gates) == 200
 
 
 # Which are kept

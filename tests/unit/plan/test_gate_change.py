@@ -35,7 +35,7 @@ from kubeprobe.api import (
     ProbeRun,
     WorkloadKind,
 )
-from kubeprobe.plan.batch import Batch, Wait
+from kubeprobe.plan.batch import Batch, Wait, change_id
 from kubeprobe.plan.change import ChangeSeen, plan_change
 from kubeprobe.plan.change_runs import Skipped, gate_run, plan_change_runs
 from kubeprobe.plan.demand import Demand, rollouts_of
@@ -50,6 +50,7 @@ from kubeprobe.plan.gate_change import (
     newest_of,
     note_of,
     rollback_ordered,
+    told_until,
     workload_of,
 )
 from kubeprobe.plan.rollout import RolloutState
@@ -257,3 +258,13 @@ def test_a_gate_has_its_probes_run_for_a_change_and_both_come_to_the_same(verdic
     assert both.gate.status.change is not None
     assert both.gate.status.change.verdict.value == both.change.status.phase.value == verdict
     assert both.change.status.finished_at == at(14)
+
+
+def test_a_verdict_tells_of_changes_up_to_its_own_and_after_an_override_of_all_up_to_then() -> None:
+    def told(**change: Any) -> str:
+        return told_until(gate(status={"change": change} if change else None).status)
+
+    assert told() == ""
+    assert told(id="chg-2", since=at(0)) == "chg-2"
+    after = told(since=at(10))
+    assert change_id("", "before", at(9)) < after < change_id("", "later", at(11))

@@ -19,7 +19,7 @@ from kubeprobe.api.triggers import QUIET, During
 MOST_OBJECTS = 50
 """Objects that a Change names; of the others it keeps what is needed to know them again."""
 MOST_CONFIGS = 200
-MOST_GATES = 20
+MOST_GATES = 200
 MOST_NAMED = 50
 MOST_LINES = 50
 
@@ -140,7 +140,7 @@ class ChangeSpec(ApiModel):
     )
     left_out: int = Field(0, ge=0, description="How many further ProbeConfigs should have run, and do not.")
     gates: tuple[Annotated[str, Field(max_length=253)], ...] = Field(
-        (), max_length=MOST_GATES, description="The ChangeGates in whose scope it lies, at most 20."
+        (), max_length=MOST_GATES, description="The ChangeGates in whose scope it lies, at most 200."
     )
     began: Time = Field(description="When the first of it was seen.")
     last: Time = Field(description="When the last of it was seen.")

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
-from kubeprobe.api import ChangeGate, GatePhase
+from kubeprobe.api import ChangeGate, GatePhase, GateVerdict
 from kubeprobe.api.duration import Duration
 from kubeprobe.cli.gate_follow import Time, Told, follow, look, seen_as_written
 from kubeprobe.cli.gate_view import current, view
@@ -100,7 +101,8 @@ def gate(
     """Show a ChangeGate, wait for it, or open and close it by hand.
 
     Exit code 0: it is open, or closed where it was to be held. 1: it is not. 3: that is not known, or not in time.
-    2: it could not be asked.
+    2: it could not be asked. With wait, unless it is --until-open, the verdict counts too: 1 for Failed, 3 for
+    Inconclusive, even where the gate is open.
     """
     given = {
         "--reason": bool(reason),
@@ -124,6 +126,10 @@ def gate(
         code = asyncio.run(_connected(doing, kubeconfig, context))
     except ApiError as error:
         typer.echo(f"kubeprobe gate: {_explain(error, name)}", err=True)
+        raise typer.Exit(USAGE) from error
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors(include_url=False)[0]["loc"]))
+        typer.echo(f"kubeprobe gate: {where} of {name} is not known to this version: use the operator's", err=True)
         raise typer.Exit(USAGE) from error
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
@@ -184,9 +190,16 @@ def _wait(name: str, told_since: Callable[[ChangeGate], Told], limit_seconds: fl
             typer.echo(f"kubeprobe gate: no change was told to {name} meanwhile: this is of those before", err=True)
         if not done:
             typer.echo(f"kubeprobe gate: no answer of {name} to wait for within {limit_seconds:g}s", err=True)
-        return code if done else UNDECIDED
+        if not done:
+            return UNDECIDED
+        return code if told.until_open or code else _judged(gate.status.verdict)
 
     return doing
+
+
+def _judged(verdict: GateVerdict) -> int:
+    """What the probes say of a change where the gate is open: it also is when they cannot tell, or by an override."""
+    return {GateVerdict.PASSED: OPEN, GateVerdict.FAILED: CLOSED}.get(verdict, UNDECIDED)
 
 
 def _edit(name: str, edit: Edit, limit_seconds: float) -> Doing:

@@ -16,6 +16,7 @@ from kubeprobe.api import ChangeGate, GatePhase, GateVerdict
 from kubeprobe.cli.gate_view import current, turn, view
 from kubeprobe.cli.shown import line
 from kubeprobe.kube.port import GATES, ApiError, Reader
+from kubeprobe.plan.gate_change import told_until
 
 POLL_SECONDS = 0.5
 
@@ -102,9 +103,7 @@ class Told:
         """See `Done`."""
         if not current(gate):
             return False
-        about = gate.status.change.id if gate.status.change is not None else ""
-        # Names of Changes are in the order in which they were closed.
-        pending = gate.status.verdict is GateVerdict.PENDING or about < self.change_id
+        pending = gate.status.verdict is GateVerdict.PENDING or told_until(gate.status) < self.change_id
         self._noticed = self._noticed or pending or _change(gate) != _change(self.first)
         if pending or (not self._noticed and waited_seconds < self.notice_seconds):
             return False

@@ -35,17 +35,25 @@ from kubeprobe.intake.places import Places
 from kubeprobe.intake.quiet import QuietLogger
 from kubeprobe.intake.refusal import RefusalError
 from kubeprobe.plan.admission import Attempt, Ruling, read_attempt
+from probe_sdk.wire import cut
 
 logger = logging.getLogger("kubeprobe.intake")
 ADMISSION_PATH = "/v1/admission"
 MAX_REVIEW_BYTES = 8 * 1024 * 1024
 """An object of Kubernetes may take three mebibytes in a request, and there are two in a review."""
 AT_ONCE = 64
+AT_ONCE_PER_CLIENT = 32
+BYTES_AT_ONCE = 4 * MAX_REVIEW_BYTES
+"""Of all bodies together: with every place taken by the longest, the operator would have no memory left."""
 BODY_SECONDS = 1.0
 RULING_SECONDS = 1.0
 """Together they are less than the three seconds that the API server waits."""
 DRAIN_SECONDS = 5.0
+IDLE_SECONDS = 120.0
+"""Longer than API servers keep a connection that they do not use, so that none is ended just as they write to it."""
 BACKLOG = 128
+NAMED_BYTES = 400
+"""Of what is said of a review's object: it may be anybody's, about anything."""
 
 
 class _Model(BaseModel):
@@ -115,7 +123,8 @@ class AdmissionHandler:
     def __init__(self, judge: Judge, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
         self._judge = judge
         self._clock = clock
-        self._places = Places("reviews", AT_ONCE, AT_ONCE)
+        self._places = Places("reviews", AT_ONCE, AT_ONCE_PER_CLIENT)
+        self._bytes = 0
         reviews = Counter(
             "kubeprobe_admission_reviews",
             "What the API server asked the webhook, by the answer; after an error the change passes.",
@@ -148,30 +157,61 @@ class AdmissionHandler:
             raise RefusalError(HTTPStatus.NOT_FOUND, f"only POST {ADMISSION_PATH} is here, for the API server")
         self._places.take()
         try:
-            body = await read_body(request, "an AdmissionReview", MAX_REVIEW_BYTES, BODY_SECONDS)
-            asked = _Review.model_validate_json(body).request
-            return asked.uid, await self._ruling(asked)
-        except ValidationError as error:
-            raise refusal.malformed("an AdmissionReview", error) from error
+            return await self._of_one(request, request.remote or "")
         finally:
             self._places.give_back()
 
-    async def _ruling(self, asked: _Asked) -> Ruling:
+    async def _of_one(self, request: web.BaseRequest, client: str) -> tuple[str, Ruling]:
+        self._places.take_for(client)
+        try:
+            uid, attempt, who = await self._read(request)
+            return uid, await self._ruling(attempt, who)
+        finally:
+            self._places.give_back_for(client)
+
+    async def _read(self, request: web.BaseRequest) -> tuple[str, Attempt, Requester]:
+        """What is asked. Of the body, which may be long, nothing else is left when this returns."""
+        length = min(MAX_REVIEW_BYTES if request.content_length is None else request.content_length, MAX_REVIEW_BYTES)
+        if self._bytes + length > BYTES_AT_ONCE:
+            raise refusal.later("too many long reviews at once: send it again", end=True)
+        self._bytes += length
+        try:
+            body = await read_body(request, "an AdmissionReview", MAX_REVIEW_BYTES, BODY_SECONDS)
+            asked = _Review.model_validate_json(body).request
+        except ValidationError as error:
+            raise refusal.malformed("an AdmissionReview", error) from error
+        finally:
+            self._bytes -= length
+        return asked.uid, _attempt(asked), asked.user_info
+
+    async def _ruling(self, attempt: Attempt, who: Requester) -> Ruling:
         if not self._judge.ready():
             raise refusal.later("the gates have not all been seen yet")
-        kind, key = asked.kind.kind, (asked.namespace, asked.name)
-        if kind not in set(WorkloadKind):
-            text = f"{kind} is no kind that gates are about: correct the webhook's rules"
-            raise RefusalError(HTTPStatus.BAD_REQUEST, text)
         try:
             async with asyncio.timeout(RULING_SECONDS):
-                attempt = read_attempt(kind, key, asked.object, asked.old_object, dry_run=asked.dry_run)
-                return await self._judge.judge(attempt, asked.user_info)
+                return await self._judge.judge(attempt, who)
         except Exception as error:
-            # Nothing of the object is told, and the error's text may quote it.
-            where = "".join(traceback.format_tb(error.__traceback__))
-            logger.error("the review of %s %s/%s: %s\n%s", kind, *key, type(error).__name__, where)
-            raise refusal.later("the change could not be judged") from error
+            raise _not_judged(
+                attempt.workload.kind, (attempt.workload.namespace, attempt.workload.name), error
+            ) from error
+
+
+def _attempt(asked: _Asked) -> Attempt:
+    kind, key = asked.kind.kind, (asked.namespace, asked.name)
+    if kind not in set(WorkloadKind):
+        text = f"{cut(kind, NAMED_BYTES)} is no kind that gates are about: correct the webhook's rules"
+        raise RefusalError(HTTPStatus.BAD_REQUEST, text)
+    try:
+        return read_attempt(kind, key, asked.object, asked.old_object, dry_run=asked.dry_run)
+    except Exception as error:
+        raise _not_judged(kind, key, error) from error
+
+
+def _not_judged(kind: str, key: tuple[str, str], error: Exception) -> RefusalError:
+    # Nothing of the object is told, and the error's text may quote it.
+    what, where = cut("/".join((kind, *key)), NAMED_BYTES), "".join(traceback.format_tb(error.__traceback__))
+    logger.error("the review of %r: %s\n%s", what, type(error).__name__, where)
+    return refusal.later("the change could not be judged")
 
 
 @contextlib.asynccontextmanager
@@ -183,7 +223,13 @@ async def serve_admission(handler: AdmissionHandler, where: Webhook) -> AsyncIte
     """
     log = QuietLogger(logger, {})
     server = web.Server(
-        handler.handle, request_factory=_bounded_request, access_log=None, logger=log, auto_decompress=False
+        handler.handle,
+        request_factory=_bounded_request,
+        access_log=None,
+        logger=log,
+        auto_decompress=False,
+        keepalive_timeout=IDLE_SECONDS,
+        lingering_time=BODY_SECONDS,
     )
     runner = web.ServerRunner(server, shutdown_timeout=DRAIN_SECONDS)
     await runner.setup()

@@ -131,6 +131,7 @@ def _held(attempt: Attempt, gates: Iterable[ChangeGate], place: Place) -> list[C
         gate
         for gate in gates
         if gate.status.phase is GatePhase.CLOSED
+        and gate.metadata.deletion_timestamp is None
         and gate.spec.enforcement is not Enforcement.OFF
         and covers(gate, attempt.workload, place.namespace_labels, place.own_namespace)
     ]

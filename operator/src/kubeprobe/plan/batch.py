@@ -158,6 +158,11 @@ def change_id(newest: str, content: str, closed: datetime) -> str:
     return f"{PREFIX}{_digits(milliseconds, TIME_DIGITS)}{_digits(digest, RANDOM_DIGITS)}"
 
 
+def last_id(closed: datetime) -> str:
+    """A name that none of the Changes is after in order that were complete by then."""
+    return f"{PREFIX}{_digits(int(closed.timestamp() * 1000), TIME_DIGITS)}{ALPHABET[-1] * RANDOM_DIGITS}"
+
+
 def _milliseconds(name: str) -> int:
     number = 0
     for letter in name.removeprefix(PREFIX)[:TIME_DIGITS]:

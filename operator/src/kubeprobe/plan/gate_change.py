@@ -14,6 +14,7 @@ from kubeprobe.api import (
     Change,
     ChangeGate,
     ChangeGateNote,
+    ChangeGateStatus,
     ChangeSource,
     GateVerdict,
     ProbeConfig,
@@ -21,7 +22,7 @@ from kubeprobe.api import (
     ProbeRun,
     WorkloadKind,
 )
-from kubeprobe.plan.batch import LONGEST_SECONDS, Batch, Wait
+from kubeprobe.plan.batch import LONGEST_SECONDS, Batch, Wait, last_id
 from kubeprobe.plan.chain import by_change
 from kubeprobe.plan.change_probe import ProbeSeen, has_more
 from kubeprobe.plan.change_runs import Skipped
@@ -113,6 +114,15 @@ def rollback_ordered(gate: ChangeGate, changes: Iterable[Change]) -> bool:
     """
     newest = newest_of(gate, changes)
     return newest is not None and rolls_back(gate.status, change_seen(gate, newest, ()))
+
+
+def told_until(status: ChangeGateStatus) -> str:
+    """Up to which Change a gate's verdict tells of changes, by name, which is their order; empty for none.
+
+    After an override it is about all that there was when that ended, and names none of it.
+    """
+    change = status.change
+    return (change.id or last_id(change.since)) if change is not None else ""
 
 
 def note_of(gate: ChangeGate, change: Change) -> ChangeGateNote | None:

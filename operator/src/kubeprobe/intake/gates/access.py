@@ -7,13 +7,12 @@ server little and goes on while it is away. Tokens are known here by their hash 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from http import HTTPStatus
 
 from kubeprobe.intake import refusal
-from kubeprobe.intake.gates.memo import Memo, V
+from kubeprobe.intake.gates.memo import Keeping, Memo
 from kubeprobe.intake.gates.port import Reviews
 from kubeprobe.intake.gates.throttle import Rate, Throttle
 from kubeprobe.intake.refusal import RefusalError
@@ -46,10 +45,10 @@ class Access:
         self._reviews = reviews
         self._asks = Throttle(ASKED_BY_EACH, ASKED_IN_ALL, 0.0, clock)
         self._callers: Memo[bytes, Caller | None] = Memo(
-            lambda caller: UNKNOWN_SECONDS if caller is None else KNOWN_SECONDS, STALE_SECONDS, clock
+            lambda caller: Keeping(UNKNOWN_SECONDS) if caller is None else Keeping(KNOWN_SECONDS, STALE_SECONDS), clock
         )
         self._rights: Memo[tuple[bytes, str, str], bool] = Memo(
-            lambda allowed: ALLOWED_SECONDS if allowed else DENIED_SECONDS, STALE_SECONDS, clock
+            lambda allowed: Keeping(ALLOWED_SECONDS, STALE_SECONDS) if allowed else Keeping(DENIED_SECONDS), clock
         )
 
     async def admit(self, authorization: str, client: str, verb: str, gate: str) -> str:
@@ -78,21 +77,21 @@ class Access:
         await self._rights.close()
 
     async def _caller(self, key: bytes, token: str, client: str) -> Caller:
-        caller = await self._callers.get(key, lambda: self._asked(client, self._reviews.who(token)))
+        caller = await self._callers.get(key, lambda: self._reviews.who(token), lambda: self._may_ask(client))
         if caller is None:
             raise _unauthorized(f"the token is not known to the cluster: {HOW}")
         return caller
 
     async def _allowed(self, key: bytes, caller: Caller, client: str, verb: str, gate: str) -> bool:
         right = (key, verb, gate)
-        return await self._rights.get(right, lambda: self._asked(client, self._reviews.may(caller, verb, gate)))
+        return await self._rights.get(
+            right, lambda: self._reviews.may(caller, verb, gate), lambda: self._may_ask(client)
+        )
 
-    async def _asked(self, client: str, answer: Coroutine[None, None, V]) -> V:
-        """The cluster's answer, unless it is asked too much; who was known before is known by that."""
+    def _may_ask(self, client: str) -> None:
+        """Whether a stranger is worth a question to the cluster, or raise `ApiError`."""
         if self._asks.admit(client) is None:
-            answer.close()
             raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, "", "the cluster is asked too often who callers are")
-        return await answer
 
 
 def _token(authorization: str) -> str:
@@ -102,11 +101,12 @@ def _token(authorization: str) -> str:
     if scheme.lower() == "basic":
         try:
             token = base64.b64decode(token, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # no base64, or nothing that is text
             token = ""
     elif scheme.lower() != "bearer":
         token = ""
-    if not token or len(token) > MAX_TOKEN_BYTES:
+    # What is no ASCII is no token, and may be no text either: a header has whatever bytes somebody sends.
+    if not token or not token.isascii() or len(token) > MAX_TOKEN_BYTES:
         raise _unauthorized(HOW)
     return token
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from kubeprobe.kube.port import ApiError
@@ -16,6 +16,18 @@ MOST = 2048
 """Answers that are kept; the one that was wanted least lately goes first."""
 ASK_SECONDS = 3.0
 """How long an answer may take: release tools give up after ten seconds."""
+REST_SECONDS = 2.0
+"""From a question that was not answered to the next one, where an answer is known that counts meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long an answer is kept."""
+
+    fresh_seconds: float
+    """Taken as it is."""
+    stale_seconds: float = 0.0
+    """After that it still counts while there is no other, since a gate is asked just when something is broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,37 +41,47 @@ class Memo(Generic[K, V]):
     """Keeps answers.
 
     Args:
-        keep_seconds: how long an answer is taken as it is.
-        stale_seconds: for how long after that it still counts while there is no other, since a gate is asked just when
-            something is broken.
+        keeping: how long each is kept.
         clock: seconds that only go forward.
     """
 
-    def __init__(self, keep_seconds: Callable[[V], float], stale_seconds: float, clock: Callable[[], float]) -> None:
-        self._keep_seconds = keep_seconds
-        self._stale_seconds = stale_seconds
+    def __init__(self, keeping: Callable[[V], Keeping], clock: Callable[[], float]) -> None:
+        self._keeping = keeping
         self._clock = clock
         self._kept: OrderedDict[K, _Kept[V]] = OrderedDict()
         self._asking: dict[K, asyncio.Task[V]] = {}
 
-    async def get(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
+    async def get(self, key: K, ask: Callable[[], Awaitable[V]], admit: Callable[[], None]) -> V:
         """The answer.
+
+        Args:
+            key: of what.
+            ask: asks the API server.
+            admit: may raise `ApiError`, so that it is not asked. Not called where an answer is known that would still
+                count: whoever keeps the API server from being asked would else keep a right that was taken away.
 
         Raises:
             ApiError: there is none, and the API server gives none.
         """
-        kept = self._kept.get(key)
-        if kept is not None and self._clock() < kept.fresh_until:
+        kept, now = self._kept.get(key), self._clock()
+        if kept is not None and now < kept.fresh_until:
             self._kept.move_to_end(key)
             return kept.value
+        if kept is not None and now >= kept.usable_until:
+            kept = None
         task = self._asking.get(key)
         if task is None:
+            if kept is None:
+                admit()
             task = self._asking[key] = asyncio.create_task(self._ask(key, ask))
         try:
             return await asyncio.shield(task)
         except ApiError:
-            if kept is None or self._clock() >= kept.usable_until:
+            if kept is None:
                 raise
+            # Who asks all the time is not to make it worse for an API server that has too much to do.
+            fresh_until = min(self._clock() + REST_SECONDS, kept.usable_until)
+            self._kept[key] = replace(kept, fresh_until=fresh_until)
             return kept.value
 
     async def close(self) -> None:
@@ -78,8 +100,9 @@ class Memo(Generic[K, V]):
             raise ApiError(0, "", f"no answer within {ASK_SECONDS:g}s") from error
         finally:
             del self._asking[key]
-        until = self._clock() + self._keep_seconds(value)
-        self._kept[key] = _Kept(value, until, until + self._stale_seconds)
+        keeping = self._keeping(value)
+        until = self._clock() + keeping.fresh_seconds
+        self._kept[key] = _Kept(value, until, until + keeping.stale_seconds)
         self._kept.move_to_end(key)
         while len(self._kept) > MOST:
             self._kept.popitem(last=False)

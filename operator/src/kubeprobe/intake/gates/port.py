@@ -17,8 +17,8 @@ class GateWord:
     open: bool
     settled: bool
     """Whether its verdict is not Pending."""
-    change_id: str
-    """The newest change that it verifies, or has verified; empty for none."""
+    told_until: str
+    """The newest change that its verdict tells of, or the last name that such a one may have; empty for none."""
     body: bytes
     """The answer, as JSON."""
     before: bytes
@@ -26,7 +26,7 @@ class GateWord:
 
     def tells_of(self, change_id: str) -> bool:
         """Whether the verdict is about this change or a newer one: names of Changes are in order."""
-        return self.change_id >= change_id
+        return self.told_until >= change_id
 
 
 class GateDesk(Protocol):

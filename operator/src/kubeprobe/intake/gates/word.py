@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from kubeprobe.api import ChangeGate, GatePhase, GateReason, GateVerdict
 from kubeprobe.api.base import Time
 from kubeprobe.intake.gates.port import GateWord
+from kubeprobe.plan.gate_change import told_until
 
 
 class GateBodyChange(BaseModel):
@@ -60,7 +61,7 @@ def word_of(gate: ChangeGate) -> GateWord:
         name=gate.metadata.name,
         open=status.phase is GatePhase.OPEN,
         settled=status.verdict is not GateVerdict.PENDING,
-        change_id=change.id if change else "",
+        told_until=told_until(status),
         body=to_json(body),
         before=to_json({**body, "verdict": GateVerdict.PENDING}),
     )
