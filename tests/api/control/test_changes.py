@@ -142,7 +142,7 @@ def test_a_change_is_written_probed_and_told(cluster: Cluster, namespace: str) -
     assert run["metadata"]["labels"]["kubeprobe.io/change"] == name
     pod = run["metadata"]["name"]
     eventually("its pod", lambda: cluster.kubectl.get("pod", pod, namespace), SOON_SECONDS, cluster.log.read_text)
-    answer = cluster.operator.report(cluster.operator.token(pod, namespace), {"OK": True, "Errors": []})
+    answer = cluster.operator.report(cluster.operator.token(pod, namespace), {"ok": True})
     assert answer.status_code == 200, answer.text
     cluster.kubectl("wait", "--for=condition=Verified", f"change/{name}", "--timeout=30s")
     status = cluster.changes(namespace)[0]["status"]
