@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import web
 from kubernetes.aio.client import Configuration
 
-from kubeprobe.kube.client import Client
+from kubeprobe.kube.client import LOG_BYTES, LOG_READ_BYTES, Client
 from kubeprobe.kube.port import PODS, ApiError
 
 
@@ -31,3 +33,41 @@ async def test_a_connection_that_does_not_come_about_is_given_up_long_before_an_
             await api.get(PODS, "a", "b")
         with pytest.raises(ApiError, match="no connection came about in time"):
             await anext(aiter(api.watch(PODS, "1", timeout_seconds=60)))
+
+
+@asynccontextmanager
+async def logged(text: bytes, times: int) -> AsyncIterator[Client]:
+    """An API server that has a log: this text, so many times."""
+
+    async def log(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(times):
+            await response.write(text)
+        return response
+
+    app = web.Application()
+    app.router.add_get("/api/v1/namespaces/a/pods/b/log", log)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        port = runner.addresses[0][1]
+        async with Client(Configuration(host=f"http://127.0.0.1:{port}")) as api:
+            yield api
+    finally:
+        await runner.cleanup()
+
+
+async def test_the_end_of_a_long_log_is_what_counts() -> None:
+    lines = b"".join(b"line %d\n" % number for number in range(LOG_BYTES // 4))
+    async with logged(lines, 1) as api:
+        read = await api.pod_log("a", "b", "c", since_seconds=30, tail_lines=500)
+    assert len(read) == LOG_BYTES
+    assert lines.decode().endswith(read)
+
+
+async def test_a_log_without_end_is_not_read_for_ever() -> None:
+    async with logged(b"x" * LOG_BYTES, 10 * LOG_READ_BYTES) as api:
+        assert len(await api.pod_log("a", "b", "c", since_seconds=30, tail_lines=500)) == LOG_BYTES
