@@ -38,6 +38,8 @@ TARGET_CORE, PROBER_CORE = "0", "1"
 PORT, SECURE_PORT, PAGE_PORT = 18080, 18443, 18090
 TICK_SECONDS: Final = 1 / os.sysconf("SC_CLK_TCK")
 UP_SECONDS: Final = 30.0
+PAGE_SECONDS: Final = 120.0
+"""cloudprober takes its time to tell what it did while it does four times what it can."""
 LOG_SHOWN_BYTES: Final = 2000
 BLACKBOX_PACKAGE: Final = "prometheus-blackbox-exporter"
 
@@ -287,7 +289,7 @@ def answers() -> int:
 
 
 def _page() -> str:
-    return httpx.get(f"http://127.0.0.1:{PAGE_PORT}/metrics", trust_env=False, timeout=UP_SECONDS).text
+    return httpx.get(f"http://127.0.0.1:{PAGE_PORT}/metrics", trust_env=False, timeout=PAGE_SECONDS).text
 
 
 def _our_counts() -> Counts:
