@@ -29,6 +29,7 @@ from testbed.errors import TestbedError
 from testbed.gobuild import Builder, Tool
 from testbed.layout import cache_root
 from testbed.machine import run, wait_until
+from tests.bench.pauses import pauses
 from tests.bench.punctual import IN_PHASE, LATE_FILE, WATCHED
 from tests.bench.report import say
 from tests.unit.probes.cert_expiry.pki import mint
@@ -144,6 +145,7 @@ class Peers:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._pauses = folder / "pauses"
         self._builder = Builder(cache_root(), say)
 
     @contextmanager
@@ -155,7 +157,12 @@ class Peers:
         argv = [str(self._tool(TARGET)), "-at", f"127.0.0.1:{PORT}", *secure]
         with self._started(TARGET_CORE, argv) as process:
             self._up(process, f"http://127.0.0.1:{PORT}/answers")
-            yield
+            with self._started(TARGET_CORE, [sys.executable, "-m", "tests.bench.pauses", str(self._pauses)]):
+                yield
+
+    def target_pauses(self, since: float, until: float) -> int:
+        """How often the target's core stood still in this time of the monotonic clock."""
+        return pauses(self._pauses, since, until)
 
     @contextmanager
     def ours(self, load: Load, *, watched: bool = False) -> Iterator[Running]:
