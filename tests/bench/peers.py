@@ -29,6 +29,7 @@ from testbed.errors import TestbedError
 from testbed.gobuild import Builder, Tool
 from testbed.layout import cache_root
 from testbed.machine import run, wait_until
+from tests.bench.pauses import pauses
 from tests.bench.punctual import IN_PHASE, LATE_FILE, WATCHED
 from tests.bench.report import say
 from tests.unit.probes.cert_expiry.pki import mint
@@ -38,6 +39,8 @@ TARGET_CORE, PROBER_CORE = "0", "1"
 PORT, SECURE_PORT, PAGE_PORT = 18080, 18443, 18090
 TICK_SECONDS: Final = 1 / os.sysconf("SC_CLK_TCK")
 UP_SECONDS: Final = 30.0
+PAGE_SECONDS: Final = 120.0
+"""cloudprober takes its time to tell what it did while it does four times what it can."""
 LOG_SHOWN_BYTES: Final = 2000
 BLACKBOX_PACKAGE: Final = "prometheus-blackbox-exporter"
 
@@ -142,6 +145,7 @@ class Peers:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._pauses = folder / "pauses"
         self._builder = Builder(cache_root(), say)
 
     @contextmanager
@@ -153,7 +157,12 @@ class Peers:
         argv = [str(self._tool(TARGET)), "-at", f"127.0.0.1:{PORT}", *secure]
         with self._started(TARGET_CORE, argv) as process:
             self._up(process, f"http://127.0.0.1:{PORT}/answers")
-            yield
+            with self._started(TARGET_CORE, [sys.executable, "-m", "tests.bench.pauses", str(self._pauses)]):
+                yield
+
+    def target_pauses(self, since: float, until: float) -> int:
+        """How often the target's core stood still in this time of the monotonic clock."""
+        return pauses(self._pauses, since, until)
 
     @contextmanager
     def ours(self, load: Load, *, watched: bool = False) -> Iterator[Running]:
@@ -287,7 +296,7 @@ def answers() -> int:
 
 
 def _page() -> str:
-    return httpx.get(f"http://127.0.0.1:{PAGE_PORT}/metrics", trust_env=False, timeout=UP_SECONDS).text
+    return httpx.get(f"http://127.0.0.1:{PAGE_PORT}/metrics", trust_env=False, timeout=PAGE_SECONDS).text
 
 
 def _our_counts() -> Counts:

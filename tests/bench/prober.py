@@ -38,6 +38,7 @@ class Measured:
 
     cpu_seconds_per_probe: float
     run_delay_share: float
+    target_pauses: int
     counts: Counts
 
     @property
@@ -52,19 +53,23 @@ class Measured:
         return self.counts.failed / done if done else 0.0
 
 
-def measured(start: Start, load: Load, seconds: float, name: str) -> Measured:
-    """Start it, let it warm up, and look at it for so long."""
+def measured(start: Start, load: Load, bench: Bench, name: str) -> Measured:
+    """Start it, let it warm up, and look at it for a while."""
+    seconds = bench.seconds
     with start(load) as running:
         time.sleep(WARM_UP_SECONDS)  # the time that is measured is chosen, not waited for
         before, delay = running.counts(), running.run_delay_seconds()
         cpu, answered, began = running.cpu_seconds(), answers(), time.monotonic()
         time.sleep(seconds)
         cpu, answered = running.cpu_seconds() - cpu, answers() - answered
-        share = (running.run_delay_seconds() - delay) / (time.monotonic() - began)
-        one = Measured(cpu / max(answered, 1), share, running.counts().since(before))
+        ended = time.monotonic()
+        share = (running.run_delay_seconds() - delay) / (ended - began)
+        stood = bench.peers.target_pauses(began, ended)
+        one = Measured(cpu / max(answered, 1), share, stood, running.counts().since(before))
     what = f"{name} {load.kind} {load.per_second:.0f}/s{' in phase' if load.in_phase else ''}"
     did = f"{answered / seconds:.0f}/s answered, {one.ok_per_second:.0f}/s well, {one.false_failures:.3%} called failed"
-    say(f"  {what}: {one.cpu_seconds_per_probe * 1e6:.0f} µs, {did}, run delay {share:.1%}")
+    held = f"run delay {share:.1%}, target's core paused {stood} times"
+    say(f"  {what}: {one.cpu_seconds_per_probe * 1e6:.0f} µs, {did}, {held}")
     return one
 
 
@@ -95,16 +100,18 @@ class Bench:
                 figures[f"cpu_seconds_per_probe_{name}"] = round(mine, 7)
                 figures[f"peer_cpu_seconds_per_probe_{name}"] = round(theirs, 7)
         load = Load("new", TARGETS, BLACKBOX_INTERVAL_SECONDS)
-        blackbox = [measured(self.peers.blackbox, load, self.seconds, "blackbox_exporter") for _ in range(self.rounds)]
+        blackbox = [measured(self.peers.blackbox, load, self, "blackbox_exporter") for _ in range(self.rounds)]
         seconds = median(blackbox, lambda one: one.cpu_seconds_per_probe)
         return {**figures, "blackbox_cpu_seconds_per_probe": round(seconds, 7)}
 
     def overload(self) -> dict[str, object]:
-        """False failures at one, two and four times the load; at the last, how many probes still go well, and how many
-        of them the target has that came off worst."""
+        """False failures at one, two and four times the load, and how often the host kept the target from its core
+        while ours was measured, so that it could not answer in time. At the last load how many probes still go well,
+        and how many of them the target has that came off worst."""
         figures: dict[str, object] = {}
         for times in (1, 2, 4):
             ours, peer = self._both(Load("new", TARGETS * times, INTERVAL_SECONDS))
+            figures[f"target_pauses_{times}x"] = sum(one.target_pauses for one in ours)
             figures[f"false_failures_{times}x"] = round(max(one.false_failures for one in ours), 6)
             figures[f"peer_false_failures_{times}x"] = round(median(peer, lambda one: one.false_failures), 6)
             if times == 4:
@@ -137,8 +144,8 @@ class Bench:
         ours: list[Measured] = []
         peer: list[Measured] = []
         for _ in range(self.rounds):
-            ours.append(measured(self.peers.ours, load, self.seconds, "ours"))
-            peer.append(measured(self.peers.cloudprober, load, self.seconds, "cloudprober"))
+            ours.append(measured(self.peers.ours, load, self, "ours"))
+            peer.append(measured(self.peers.cloudprober, load, self, "cloudprober"))
         return ours, peer
 
 

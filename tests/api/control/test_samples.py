@@ -6,7 +6,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -174,7 +174,7 @@ def test_the_log_is_read_through_the_kubelet_when_nothing_arrives(
         prober = Prober(operator, namespace, name, add_pod(operator, name, namespace, node=f"n{namespace}"))
         prober.tell()
         prober.comes_to("Passed")
-        log.write(line(prober, "b"))
+        log.latest = lambda: line(prober, "b")
         red = prober.comes_to("Failed", "Kubelet", SILENT_SECONDS)
         assert red["message"].startswith("1 of 3 targets fails: b (no such host); this is from a prober's log")
         assert log.asked[0].endswith(f"/containerLogs/{namespace}/prober/probe?sinceSeconds=30&tailLines=500")
@@ -195,14 +195,15 @@ def line(prober: Prober, failing: str) -> str:
 
 
 class Log:
-    """What the containers of a node wrote, and who asked for it."""
+    """What the containers of a node wrote, and who asked for it. A prober repeats itself: its latest line is new
+    whenever somebody looks."""
 
     def __init__(self) -> None:
-        self.text = "the prober begins\n"
+        self.latest: Callable[[], str] = str
         self.asked: list[str] = []
 
-    def write(self, text: str) -> None:
-        self.text += text
+    def text(self) -> str:
+        return "the prober begins\n" + self.latest()
 
 
 @contextmanager
@@ -213,7 +214,7 @@ def kubelet(operator: Operator, node: str, folder: Path) -> Iterator[Log]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             log.asked.append(self.path)
-            body = log.text.encode()
+            body = log.text().encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/plain")
             self.send_header("Content-Length", str(len(body)))

@@ -11,7 +11,7 @@ from apiserver.probe import Params, check, probe
 from probe_sdk.resident.account import Verdict
 from probe_sdk.wire import ENV_CONFIG
 from tests.api.probes.cases import NAMESPACE, Cluster, Outcome, act_as, run
-from tests.unit.probes.loopback import driver_of, reasons, resident
+from tests.unit.probes.loopback import driver_of, explained, reasons, resident
 
 ROOT_CA = {
     "apiVersion": "v1",
@@ -64,7 +64,7 @@ def test_where_it_may_not_write_nothing_is_said_of_the_server(
     cluster.kubectl("create", "serviceaccount", "nobody", "-n", NAMESPACE)
     try:
         act_as(monkeypatch, cluster.kubeconfig("nobody"))
-        account = resident(driver_of(probe), {"watch": True, "read": False}, lambda one: one.unknown > 1, timeout="10s")
+        account = resident(driver_of(probe), {"watch": True, "read": False}, explained, timeout="10s")
     finally:
         cluster.kubectl("delete", "serviceaccount", "nobody", "-n", NAMESPACE)
     assert (account.verdict, account.failed, reasons(account)) == (Verdict.UNKNOWN, 0, {"Forbidden"})

@@ -21,7 +21,7 @@ from probe_sdk.wire import ENV_PARAMS
 from testbed.pki import Authority, KeyPair
 from tests.api.probes.cases import Cluster, Outcome, run
 from tests.api.probes.etcd import Member, encoded, members, pki
-from tests.unit.probes.loopback import driver_of, resident
+from tests.unit.probes.loopback import driver_of, explained, resident
 
 OPERATIONS = {"put", "get", "txn", "watch", "lease", "delete"}
 PREFIX = "/kubeprobe/"
@@ -244,6 +244,6 @@ def test_a_prober_that_stays_leaves_nothing(member: Member) -> None:
 
 def test_files_that_are_not_mounted_say_nothing_of_etcd(member: Member) -> None:
     params = {**member.params, "keyFile": "/none"}
-    account = resident(driver_of(probe), params, lambda one: one.unknown > 1, timeout="8s")
+    account = resident(driver_of(probe), params, explained, timeout="8s")
     assert (account.verdict, account.failed) == (Verdict.UNKNOWN, 0)
     assert "keyFile: there is no file /none" in account.message

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio.client import Configuration
 
-from kubeprobe.kube.client import Client
+from kubeprobe.kube.client import LOG_BYTES, LOG_READ_BYTES, Client
 from kubeprobe.kube.port import PODS, ApiError
 
 
@@ -36,6 +37,11 @@ async def test_a_connection_that_does_not_come_about_is_given_up_long_before_an_
             await anext(aiter(api.watch(PODS, "1", timeout_seconds=60)))
 
 
+def connected(server: TestServer) -> Client:
+    """A client of a server that plays the API server."""
+    return Client(Configuration(host=str(server.make_url("")).rstrip("/")))
+
+
 async def test_what_is_tried_is_asked_of_the_api_server_as_a_dry_run() -> None:
     asked: list[tuple[str, str, Any]] = []
 
@@ -45,8 +51,38 @@ async def test_what_is_tried_is_asked_of_the_api_server_as_a_dry_run() -> None:
 
     app = web.Application()
     app.router.add_post("/{path:.*}", answer)
-    async with TestServer(app) as server, Client(Configuration(host=str(server.make_url("")).rstrip("/"))) as api:
+    async with TestServer(app) as server, connected(server) as api:
         await api.try_create(PODS, "a", {"kind": "Pod"})
         with pytest.raises(ApiError, match="denied"):
             await api.try_create(PODS, "a", {"kind": "Pod"})
     assert asked == [("POST", "/api/v1/namespaces/a/pods?dryRun=All", {"kind": "Pod"})] * 2
+
+
+@asynccontextmanager
+async def logged(text: bytes, times: int) -> AsyncIterator[Client]:
+    """An API server that has a log: this text, so many times."""
+
+    async def log(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(times):
+            await response.write(text)
+        return response
+
+    app = web.Application()
+    app.router.add_get("/api/v1/namespaces/a/pods/b/log", log)
+    async with TestServer(app) as server, connected(server) as api:
+        yield api
+
+
+async def test_the_end_of_a_long_log_is_what_counts() -> None:
+    lines = b"".join(b"line %d\n" % number for number in range(LOG_BYTES // 4))
+    async with logged(lines, 1) as api:
+        read = await api.pod_log("a", "b", "c", since_seconds=30, tail_lines=500)
+    assert len(read) == LOG_BYTES
+    assert lines.decode().endswith(read)
+
+
+async def test_a_log_without_end_is_not_read_for_ever() -> None:
+    async with logged(b"x" * LOG_BYTES, 10 * LOG_READ_BYTES) as api:
+        assert len(await api.pod_log("a", "b", "c", since_seconds=30, tail_lines=500)) == LOG_BYTES

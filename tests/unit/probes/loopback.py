@@ -175,6 +175,11 @@ def reasons(account: Account) -> set[str]:
     return {*account.classes} - {BUSY, LATE}
 
 
+def explained(account: Account) -> bool:
+    """Whether a probe of it ended with a word of its own: on a busy machine the first ones may only be late."""
+    return bool(reasons(account))
+
+
 def assert_fails(account: Account, class_: str, text: str) -> None:
     """Every probe failed, for this reason and with these words."""
     assert (account.verdict, account.passed, reasons(account)) == (Verdict.FAILED, 0, {class_}), account.message

@@ -88,7 +88,7 @@ class Discover(ApiModel):
 
     rules = (
         Rule(
-            cel="self.kind != 'Node' || !has(self.namespaces)",
+            cel="self.kind != 'Node' || !has(self.namespaces) || size(self.namespaces) == 0",
             check=lambda self: self.kind is not DiscoverKind.NODE or not self.namespaces,
             message="nodes are in no namespace: leave namespaces out",
             field="namespaces",

@@ -24,6 +24,8 @@ SILENCE_SECONDS = 90.0
 """A watch that is silent for so long hangs: the server sends a bookmark every minute."""
 PAGE = 500
 LOG_BYTES = 512 * 1024
+LOG_READ_BYTES = 16 * LOG_BYTES
+"""Whoever writes lines without end does not have the operator read on for ever."""
 
 JSON_PATCH = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -196,17 +198,19 @@ class Client:
         """See `LogApi.pod_log`."""
         query = {"container": container, "sinceSeconds": str(since_seconds), "tailLines": str(tail_lines)}
         response = await self._send("GET", PODS.path(namespace, pod, "log"), query=query, accept="*/*")
-        log = bytearray()
+        log, read = bytearray(), 0
         try:
             async for part in response.content.iter_any():
                 log += part
-                if len(log) > LOG_BYTES:
+                read += len(part)
+                del log[:-LOG_BYTES]
+                if read > LOG_READ_BYTES:
                     break
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _absent(self.host, error) from error
         finally:
             response.close()
-        return log[:LOG_BYTES].decode(errors="replace")
+        return log.decode(errors="replace")
 
     async def _request(
         self,

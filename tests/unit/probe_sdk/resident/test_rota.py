@@ -197,6 +197,16 @@ def test_a_timeout_is_the_targets_failure_when_the_prober_was_at_work() -> None:
     assert bench.rota.accounts["a"].classes == {TIMEOUT: 1}
 
 
+@pytest.mark.parametrize(("ended", "class_"), [(0.0097, STARVED), (0.0111, TIMEOUT)])
+def test_of_a_timeout_of_milliseconds_the_target_has_all_of_it(ended: float, class_: str) -> None:
+    bench = Bench(interval=0.01, timeout_seconds=0.009)
+    bench.rota.add("a", 0.0)
+    (attempt,) = bench.begin(0.0)
+    bench.withheld = 0.001
+    bench.rota.timed_out(attempt, ended, "no answer")
+    assert bench.rota.accounts["a"].classes == {class_: 1}
+
+
 @pytest.mark.parametrize("kernel", [True, False])
 def test_a_timeout_says_nothing_when_the_prober_was_held_up(kernel: bool) -> None:
     bench = Bench()

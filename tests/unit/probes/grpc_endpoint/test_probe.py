@@ -21,6 +21,7 @@ from tests.unit.probes.loopback import (
     drips,
     ended,
     endless,
+    explained,
     free_port,
     never_answers,
     reasons,
@@ -215,6 +216,6 @@ def test_parameters_that_make_no_sense(wrong: dict[str, Any], text: str) -> None
 def test_names_that_make_no_url_say_nothing_of_the_server(wrong: dict[str, Any]) -> None:
     params = {"address": "127.0.0.1", "port": 1, **wrong}
     driver = partial(HttpProber, request_of=request_of, exchange=HealthExchange)
-    account = resident(driver, params, lambda one: one.unknown > 1)
+    account = resident(driver, params, explained)
     assert (account.verdict, account.failed, reasons(account)) == (Verdict.UNKNOWN, 0, {"BadParams"})
     assert "url" in account.message

@@ -46,6 +46,31 @@ def test_what_is_begun_is_not_charged_with_what_came_before_it() -> None:
     desk.engine.close()
 
 
+def test_a_loop_that_wakes_too_late_was_held_up() -> None:
+    """As when the host pauses the virtual machine: what was due at 1000.01 is looked at 30 ms later."""
+    said: list[float] = []
+    now = [1000.0]
+    dues = iter((1000.01, NEVER))
+
+    def due(at: float) -> float:
+        if at > 1000.0:
+            engine.stop()
+        return next(dues)
+
+    def clock() -> float:
+        # The fourth look is the first one after the sleep.
+        looks.append(now[0])
+        if len(looks) == 4:
+            now[0] = 1000.04
+        return now[0]
+
+    looks: list[float] = []
+    engine = Engine(lambda *_: None, due, said.append, clock)
+    engine.run()
+    assert said == [pytest.approx(0.03)]
+    engine.close()
+
+
 def test_many_calls_are_one_wake_up() -> None:
     desk, done = Desk(), threading.Event()
     for _ in range(100_000):
