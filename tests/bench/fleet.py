@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from kubeprobe.kube.port import CONFIGS, NAMESPACES, NODES, TEMPLATES
 from testbed import ControlPlane
 from tests.bench.report import say
 from tests.bench.settled import settle
+from tests.bench.used import cpu_seconds, rss_bytes
 from tests.lab.process import OperatorProcess
 from tests.lab.simulated import install, node, simulate
 
@@ -50,13 +50,11 @@ class Fleet:
 
     def cpu_seconds(self) -> float:
         """The operator's CPU time until now."""
-        fields = Path(f"/proc/{self.operator.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.operator.pid)
 
     def rss_bytes(self) -> int:
         """The operator's memory now."""
-        status = Path(f"/proc/{self.operator.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) * 1024
+        return rss_bytes(self.operator.pid)
 
 
 @contextmanager

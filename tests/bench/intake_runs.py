@@ -7,7 +7,6 @@ come from the API server's TokenRequest, which is where a kubelet gets them.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from kubeprobe.kube.port import CONFIGS, NAMESPACES, PODS, RUNS, TEMPLATES, Obje
 from probe_sdk.wire import AUDIENCE
 from testbed import ControlPlane
 from tests.bench.report import say
+from tests.bench.used import cpu_seconds
 from tests.lab.kubectl import Kubectl
 from tests.lab.process import UNBUDGETED, OperatorProcess
 
@@ -50,8 +50,7 @@ class WaitingRuns:
 
     def cpu_seconds(self) -> float:
         """What the operator has used so far."""
-        fields = Path(f"/proc/{self.operator.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.operator.pid)
 
     def check_completed(self, count: int) -> None:
         """See in the API server that so many runs have their report: an answer of 200 is a promise."""

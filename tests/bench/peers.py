@@ -29,15 +29,15 @@ from testbed.errors import TestbedError
 from testbed.gobuild import Builder, Tool
 from testbed.layout import cache_root
 from testbed.machine import run, wait_until
-from tests.bench.pauses import pauses
-from tests.bench.punctual import IN_PHASE, LATE_FILE, WATCHED
+from tests.bench.pauses import Pauses
+from tests.bench.punctual import IN_PHASE, TOLD_FILE
 from tests.bench.report import say
+from tests.bench.used import cpu_seconds
 from tests.unit.probes.cert_expiry.pki import mint
 
 MODULES: Final = Path(__file__).parent / "gomod"
 TARGET_CORE, PROBER_CORE = "0", "1"
 PORT, SECURE_PORT, PAGE_PORT = 18080, 18443, 18090
-TICK_SECONDS: Final = 1 / os.sysconf("SC_CLK_TCK")
 UP_SECONDS: Final = 30.0
 PAGE_SECONDS: Final = 120.0
 """cloudprober takes its time to tell what it did while it does four times what it can."""
@@ -128,8 +128,7 @@ class Running:
 
     def cpu_seconds(self) -> float:
         """What it has used, by user and system."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * TICK_SECONDS
+        return cpu_seconds(self.process.pid)
 
     def run_delay_seconds(self) -> float:
         """How long its threads were ready and had no core."""
@@ -160,16 +159,16 @@ class Peers:
             with self._started(TARGET_CORE, [sys.executable, "-m", "tests.bench.pauses", str(self._pauses)]):
                 yield
 
-    def target_pauses(self, since: float, until: float) -> int:
-        """How often the target's core stood still in this time of the monotonic clock."""
-        return pauses(self._pauses, since, until)
+    def target_pauses(self) -> Pauses:
+        """When the target's core stood still."""
+        return Pauses.read(self._pauses)
 
     @contextmanager
-    def ours(self, load: Load, *, watched: bool = False) -> Iterator[Running]:
+    def ours(self, load: Load, watched: str = "") -> Iterator[Running]:
         """This project's prober, all of it: the process of the pod, which serves its page and sends its samples.
 
         Args:
-            watched: whether it is to write down when its probes begin.
+            watched: what is to be written down of its probes, by the name that tests/bench/punctual.py has for it.
         """
         params = {"url": load.url, "keepAlive": load.kind == "kept", "tls": {"verify": load.kind != "tls"}}
         spec = {
@@ -179,7 +178,7 @@ class Peers:
             "targets": [{"name": f"t{number}"} for number in range(load.targets)],
         }
         (self._folder / SPEC_FILE).write_text(json.dumps(spec))
-        (self._folder / LATE_FILE).unlink(missing_ok=True)
+        (self._folder / TOLD_FILE).unlink(missing_ok=True)
         (self._folder / "token").write_text("nobody looks at it")
         told = {
             ENV_RESIDENT: str(self._folder),
@@ -189,7 +188,7 @@ class Peers:
             ENV_URL: f"http://127.0.0.1:{PORT}",
             ENV_TOKEN_FILE: str(self._folder / "token"),
         }
-        apart = [name for name, wanted in ((IN_PHASE, load.in_phase), (WATCHED, watched)) if wanted]
+        apart = [name for name in (IN_PHASE if load.in_phase else "", watched) if name]
         module = "tests.bench.punctual" if apart else "http_endpoint.probe"
         argv = [sys.executable, "-m", module, *apart]
         with self._started(PROBER_CORE, argv, {**os.environ, **told}) as process:

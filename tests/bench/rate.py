@@ -59,7 +59,7 @@ def _caught_up(going: Fleet) -> bool:
     for _ in range(LOOKS):
         if not CAUGHT_UP.search(going.operator.says("/metrics")):
             return False
-        time.sleep(1)
+        time.sleep(1)  # between two looks at one and the same operator
     return True
 
 

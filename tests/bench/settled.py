@@ -27,8 +27,8 @@ ANSWERED_SECONDS = 600
 AT_ONCE = 20
 
 
-def settle(kubeconfig: Path, address: str, log: Path) -> None:
-    """Have everything written that is written once only, and end every answer as Passed."""
+def write_once(kubeconfig: Path, address: str, log: Path) -> None:
+    """Have everything written that an operator writes once only."""
     first = OperatorProcess(kubeconfig, address, log, *UNBUDGETED)
     say("a first operator, without a budget, accepts the configs and creates their answers")
     first.start()
@@ -36,7 +36,12 @@ def settle(kubeconfig: Path, address: str, log: Path) -> None:
         eventually("every config has its answer", lambda: asyncio.run(_answered(kubeconfig)), ANSWERED_SECONDS)
     finally:
         first.stop()
-    say("all of them have passed")
+
+
+def settle(kubeconfig: Path, address: str, log: Path) -> None:
+    """Have everything written that is written once only, and end every answer as Passed."""
+    write_once(kubeconfig, address, log)
+    say("those that have no run yet are told as passed")
     asyncio.run(_pass(kubeconfig))
 
 

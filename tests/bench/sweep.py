@@ -21,6 +21,7 @@ from kubeprobe.kube.client import Client, connect
 from kubeprobe.kube.port import CONFIGS, NAMESPACES, NODES, RESULTS, RUNS, TEMPLATES
 from testbed import ControlPlane
 from tests.bench.report import finish, most_within, say
+from tests.bench.used import rss_bytes
 from tests.lab.process import OperatorProcess
 from tests.lab.simulated import install, node, simulate
 
@@ -87,7 +88,7 @@ async def _measure(kubeconfig: Path, pid: int, nodes: int) -> dict[str, Any]:
             took = time.monotonic() - began
             largest = max([largest, *[_size(one) async for one in api.list(RUNS)]])
             largest = max([largest, *[_size(one) async for one in api.list(RESULTS)]])
-            rss = max(rss, _rss_bytes(pid))
+            rss = max(rss, rss_bytes(pid))
             if run.get("status", {}).get("phase") == "Completed":
                 break
             if took > nodes * SECONDS_PER_NODE + 120:
@@ -121,11 +122,6 @@ def _size(body: dict[str, Any]) -> int:
 
 def _body(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "kubeprobe.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
-
-
-def _rss_bytes(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
 
 if __name__ == "__main__":

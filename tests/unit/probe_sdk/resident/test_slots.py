@@ -64,6 +64,26 @@ def test_targets_are_spread_over_the_interval_unless_they_are_to_be_alike() -> N
     assert len(drained(alike, START)) == 100
 
 
+def test_a_slot_that_waited_too_long_comes_after_those_that_are_in_time() -> None:
+    slots = Slots(10.0, START)
+    for name in ("late", "in time"):  # the second one is due 6.18 s after the first
+        slots.add(name, START)
+    assert slots.take(START + 7) == Due("in time", START + 6.18033988749895, 0)
+    assert slots.next_at() == START
+    assert slots.take(START + 7) == Due("late", START, 0)
+    assert slots.take(START + 7) is None
+
+
+def test_a_late_slot_gives_way_to_the_next_one_of_its_target_when_that_begins() -> None:
+    slots = Slots(10.0, START)
+    for name in ("late", "in time", "gone"):  # due after 0, 6.18 and 2.36 s
+        slots.add(name, START)
+    assert [due.target for at in (0.0, 2.5, 6.5) for due in drained(slots, START + at)] == ["late", "gone", "in time"]
+    assert slots.take(START + 17.5) == Due("in time", START + 16.18033988749895, 0)
+    slots.remove("gone")
+    assert drained(slots, START + 21) == [Due("late", START + 20, 1)]
+
+
 @given(
     interval=st.sampled_from([0.01, 0.1, 1.0, 7.0]),
     looks=st.lists(st.floats(min_value=0.0, max_value=25.0), min_size=1, max_size=30),
