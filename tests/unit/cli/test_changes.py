@@ -136,3 +136,14 @@ def test_no_such_change(cluster: Cluster) -> None:
 
 def test_a_story_is_of_one_change_whatever_the_gate(cluster: Cluster) -> None:
     assert command("chg-1", "--gate", "production").exit_code == 2
+
+
+def test_a_change_of_a_newer_operator_is_told_and_hides_no_other(cluster: Cluster) -> None:
+    put(cluster, "change-1")["spec"]["source"] = "Moon"
+    put(cluster, "change-2")
+    listed, told = command(), command("change-1")
+    assert listed.exit_code == 0
+    assert "left out: spec.source of change-1 is not known to this version" in listed.stderr
+    assert "change-2" in listed.stdout
+    assert told.exit_code == 2
+    assert "spec.source of change-1 is not known to this version: use the operator's" in told.stderr

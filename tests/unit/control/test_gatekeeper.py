@@ -12,7 +12,7 @@ from kubeprobe.api import ChangeGate
 from kubeprobe.control import gatekeeper as room
 from kubeprobe.control.gatekeeper import Gatekeeper
 from kubeprobe.control.view import Views, read_namespace
-from kubeprobe.intake.admission import Requester
+from kubeprobe.intake.review import Requester
 from kubeprobe.kube.port import ApiError
 from kubeprobe.kube.reviews import Caller
 from kubeprobe.plan.admission import Ruling, read_attempt

@@ -18,7 +18,8 @@ from tests.unit.plan.builders import CREATED
 
 from kubeprobe.control.certificate import issue
 from kubeprobe.intake import admission as room
-from kubeprobe.intake.admission import ADMISSION_PATH, AdmissionHandler, Requester, Webhook, serve_admission
+from kubeprobe.intake.admission import ADMISSION_PATH, AdmissionHandler, Webhook, serve_admission
+from kubeprobe.intake.review import Requester
 from kubeprobe.plan.admission import Attempt, Ruling
 
 HOST = "127.0.0.1"

@@ -161,11 +161,11 @@ class TestWaiting:
         assert (await asked).json()["verdict"] == "Passed"
 
     async def test_for_a_change_is_over_when_all_was_verified_after_an_override(self, site: Site) -> None:
-        named = {"params": {"change": change_id("", "", at(0))}}
+        named = {"change": change_id("", "", at(0))}
         site.gates.set(**{**OPEN, "change": {"since": at(-1).isoformat(), "verdict": "Passed"}})
-        assert (await site.http.get("/v1/gates/prod", **named)).json()["verdict"] == "Pending"
+        assert (await site.http.get("/v1/gates/prod", params=named)).json()["verdict"] == "Pending"
         site.gates.set(**{**OPEN, "change": {"since": at(60).isoformat(), "verdict": "Passed"}})
-        assert (await site.http.get("/v1/gates/prod", **named)).json()["verdict"] == "Passed"
+        assert (await site.http.get("/v1/gates/prod", params=named)).json()["verdict"] == "Passed"
 
     @pytest.mark.parametrize("wait", ["soon", "8", "-1s", "6m"])
     async def test_for_what_is_no_time_is_told(self, site: Site, wait: str) -> None:

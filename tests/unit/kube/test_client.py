@@ -51,7 +51,8 @@ async def test_what_is_tried_is_asked_of_the_api_server_as_a_dry_run() -> None:
 
     app = web.Application()
     app.router.add_post("/{path:.*}", answer)
-    async with TestServer(app) as server, connected(server) as api:
+    server = TestServer(app)
+    async with server, connected(server) as api:
         await api.try_create(PODS, "a", {"kind": "Pod"})
         with pytest.raises(ApiError, match="denied"):
             await api.try_create(PODS, "a", {"kind": "Pod"})
@@ -71,7 +72,8 @@ async def logged(text: bytes, times: int) -> AsyncIterator[Client]:
 
     app = web.Application()
     app.router.add_get("/api/v1/namespaces/a/pods/b/log", log)
-    async with TestServer(app) as server, connected(server) as api:
+    server = TestServer(app)
+    async with server, connected(server) as api:
         yield api
 
 

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import RenderableType
 
 from kubeprobe.api import Change
 from kubeprobe.cli.change_view import listing, story
 from kubeprobe.cli.options import Context, Kubeconfig
-from kubeprobe.cli.shown import console
+from kubeprobe.cli.shown import console, unknown
 from kubeprobe.kube.client import connect
 from kubeprobe.kube.port import CHANGES, ApiError, Reader
 
@@ -36,6 +37,9 @@ def changes(
     except ApiError as error:
         typer.echo(f"kubeprobe changes: {_explain(error, name)}", err=True)
         raise typer.Exit(USAGE) from error
+    except ValidationError as error:
+        typer.echo(f"kubeprobe changes: {unknown(error, str(name))}", err=True)
+        raise typer.Exit(USAGE) from error
     if shown is None:
         typer.echo(f"no changes{f' in the scope of gate {gate}' if gate else ''}", err=True)
     else:
@@ -55,7 +59,12 @@ async def _show(
 
 async def _newest(api: Reader, gate: str, limit: int) -> list[Change]:
     """In order of their names, which is that in which they were closed."""
-    found = [Change.model_validate(body) async for body in api.list(CHANGES)]
+    found = []
+    async for body in api.list(CHANGES):
+        try:
+            found.append(Change.model_validate(body))
+        except ValidationError as error:
+            typer.echo(f"left out: {unknown(error, body['metadata']['name'])}", err=True)
     wanted = [one for one in found if not gate or gate in one.spec.gates]
     return sorted(wanted, key=lambda one: one.metadata.name)[-limit:]
 

@@ -19,7 +19,7 @@ from kubeprobe.api.duration import Duration
 from kubeprobe.cli.gate_follow import Time, Told, follow, look, seen_as_written
 from kubeprobe.cli.gate_view import current, view
 from kubeprobe.cli.options import Context, Kubeconfig
-from kubeprobe.cli.shown import console
+from kubeprobe.cli.shown import console, unknown
 from kubeprobe.kube.client import connect
 from kubeprobe.kube.port import GATES, Api, ApiError
 
@@ -128,8 +128,7 @@ def gate(
         typer.echo(f"kubeprobe gate: {_explain(error, name)}", err=True)
         raise typer.Exit(USAGE) from error
     except ValidationError as error:
-        where = ".".join(map(str, error.errors(include_url=False)[0]["loc"]))
-        typer.echo(f"kubeprobe gate: {where} of {name} is not known to this version: use the operator's", err=True)
+        typer.echo(f"kubeprobe gate: {unknown(error, name)}", err=True)
         raise typer.Exit(USAGE) from error
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None

@@ -92,46 +92,49 @@ def operator(
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     for noisy in ("asyncio", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    asked = _Asked(
+        intake_url=intake_url,
+        intake_service=intake_service,
+        host=host,
+        port=port,
+        pod_name=pod_name,
+        pod_namespace=pod_namespace,
+        lease_namespace=lease_namespace,
+        writes=Limits(writes_per_second, writes_burst),
+        gate_authentication=gate_authentication,
+        gate_tls_port=gate_tls_port,
+        gate_tls_directory=gate_tls_directory,
+        webhook_service=webhook_service,
+        webhook_port=webhook_port,
+        follow=may,
+        kubeconfig=kubeconfig,
+    )
     try:
-        replica = _Replica(pod_name, pod_namespace, lease_namespace)
-        writes = Limits(writes_per_second, writes_burst)
-        gates = _Gates(gate_authentication, gate_tls_port, gate_tls_directory)
-        webhook = _Webhook(webhook_service, webhook_port)
-        uvloop.run(_run(intake_url, intake_service, host, port, writes, kubeconfig, replica, may, gates, webhook))
+        uvloop.run(_run(asked))
     except (ApiError, OSError) as error:
         typer.echo(f"kubeprobe operator: {error}", err=True)
         raise typer.Exit(1) from error
 
 
-class _Gates(NamedTuple):
-    authenticate: bool
-    tls_port: int
-    tls_directory: Path | None
-
-
-class _Webhook(NamedTuple):
-    service: str
+class _Asked(NamedTuple):
+    intake_url: str
+    intake_service: str
+    host: str
     port: int
-
-
-class _Replica(NamedTuple):
     pod_name: str
     pod_namespace: str
     lease_namespace: str
+    writes: Limits
+    gate_authentication: bool
+    gate_tls_port: int
+    gate_tls_directory: Path | None
+    webhook_service: str
+    webhook_port: int
+    follow: Followable
+    kubeconfig: Path | None
 
 
-async def _run(
-    intake_url: str,
-    intake_service: str,
-    host: str,
-    port: int,
-    writes: Limits,
-    kubeconfig: Path | None,
-    which: _Replica,
-    may: Followable,
-    gates: _Gates,
-    hook: _Webhook,
-) -> None:
+async def _run(asked: _Asked) -> None:
     # Only here: the other commands are not to wait for what a server needs.
     from kubeprobe.control.operator import Operator, Replica, Settings
     from kubeprobe.control.webhook import WebhookSettings
@@ -139,30 +142,30 @@ async def _run(
     from kubeprobe.intake.server import Tls
     from kubeprobe.intake.tls import Certificate
 
-    identity = f"{which.pod_name or socket.gethostname()}_{secrets.token_hex(4)}"
+    identity = f"{asked.pod_name or socket.gethostname()}_{secrets.token_hex(4)}"
     replica = Replica(
         identity=identity,
-        lease_namespace=which.lease_namespace or which.pod_namespace or "default",
-        pod=(which.pod_namespace, which.pod_name) if which.pod_name else None,
+        lease_namespace=asked.lease_namespace or asked.pod_namespace or "default",
+        pod=(asked.pod_namespace, asked.pod_name) if asked.pod_name else None,
     )
-    directory = gates.tls_directory
-    tls = Tls(gates.tls_port, Certificate(directory / "tls.crt", directory / "tls.key")) if directory else None
-    namespace, _, name = hook.service.partition("/")
-    webhook = WebhookSettings(WebhookName(namespace, name), host, hook.port) if hook.service else None
+    directory = asked.gate_tls_directory
+    tls = Tls(asked.gate_tls_port, Certificate(directory / "tls.crt", directory / "tls.key")) if directory else None
+    namespace, _, name = asked.webhook_service.partition("/")
+    webhook = WebhookSettings(WebhookName(namespace, name), asked.host, asked.webhook_port) if name else None
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with await connect(kubeconfig, user=identity) as api:
-        url = intake_url or await when_reachable(lambda: _service_url(api, intake_service), stop) or ""
+    async with await connect(asked.kubeconfig, user=identity) as api:
+        url = asked.intake_url or await when_reachable(lambda: _service_url(api, asked.intake_service), stop) or ""
         settings = Settings(
             intake_url=url,
             replica=replica,
-            host=host,
-            port=port,
-            writes=writes,
-            follow=may,
-            authenticate=gates.authenticate,
+            host=asked.host,
+            port=asked.port,
+            writes=asked.writes,
+            follow=asked.follow,
+            authenticate=asked.gate_authentication,
             tls=tls,
             webhook=webhook,
         )

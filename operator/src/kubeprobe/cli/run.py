@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from kubeprobe.api import API_VERSION, Mode, Phase, ProbeConfig, ProbeRun, TriggerKind, Verdict
 from kubeprobe.cli.options import Context, Kubeconfig
+from kubeprobe.cli.shown import unknown
 from kubeprobe.kube.client import Client, connect
 from kubeprobe.kube.port import CONFIGS, PODS, RUNS, ApiError
 from kubeprobe.plan.pod_view import PodView, read_pod
@@ -46,6 +48,9 @@ def run(
         code = asyncio.run(_run(name, namespace, wait, timeout_seconds, kubeconfig, context))
     except ApiError as error:
         typer.echo(f"kubeprobe run: {_explain(error, name, namespace)}", err=True)
+        raise typer.Exit(USAGE) from error
+    except ValidationError as error:
+        typer.echo(f"kubeprobe run: {unknown(error, name)}", err=True)
         raise typer.Exit(USAGE) from error
     except KeyboardInterrupt:
         typer.echo("interrupted; the run goes on in the cluster", err=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -55,6 +56,12 @@ def counted(count: int, what: str) -> str:
 def coloured(word: str) -> Text:
     """A verdict or phase in its colour."""
     return Text(word, style=STYLES.get(word, ""))
+
+
+def unknown(error: ValidationError, what: str) -> str:
+    """That an object is made as this version does not know it, most likely by a newer operator."""
+    where = ".".join(map(str, error.errors(include_url=False)[0]["loc"]))
+    return f"{where} of {what} is not known to this version: use the operator's"
 
 
 def age(since: datetime | None, now: datetime) -> str:

@@ -9,7 +9,6 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
 
 from kubeprobe.api import Change, ChangeGate, ChangeProbe, ChangeSource, ProbeConfig
 from kubeprobe.control.audience import Audience
@@ -17,6 +16,7 @@ from kubeprobe.control.batches import Batches
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.follow import Followable
 from kubeprobe.control.ledgers import RETRY_SECONDS, Ledgers
+from kubeprobe.control.refusals import Refusals
 from kubeprobe.control.tracking import NEW_PODS, Tracking
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import Api, ApiError
@@ -42,10 +42,6 @@ logger = logging.getLogger("kubeprobe.changes")
 
 QUIET_SECONDS = 0.2
 """A rollout moves many things at once: what a Change is told of them is gathered for so long."""
-REFUSED_SECONDS = 300.0
-"""How long a run is asked for that the API server does not take."""
-PAUSE_SECONDS = 60.0
-"""How long it is not asked for then, so that its Changes end without it; those that come later try anew."""
 YIELD_EVERY = 200
 """Objects between two turns of the event loop."""
 
@@ -77,8 +73,7 @@ class Changes:
         self._bound: dict[Key, list[tuple[Change, ChangeProbe]]] | None = None
         """The Changes that are not over, by the configs that they name."""
         self._wants: frozenset[str] | None = None
-        self._refused: dict[Key, tuple[datetime, str]] = {}
-        """Configs whose runs for changes the API server does not take: since when, and its words."""
+        self._refusals = Refusals(context.now)
 
     async def run(self) -> None:
         """Follow what somebody wants and write what became of it, for ever: for as long as this replica leads."""
@@ -102,7 +97,7 @@ class Changes:
         self.tracking.clear()
         for memory in (self._keys, self._reaches, self._concerns):
             memory.clear()
-        self._refused.clear()
+        self._refusals.clear()
         self.look_at_configs()
 
     @property
@@ -163,14 +158,13 @@ class Changes:
         key = (config.metadata.namespace, config.metadata.name)
         named = self._naming(key)
         if not named:
-            self._refused.pop(key, None)
+            self._refusals.forget(key)
             return ChangeRuns(())
         now, runs = self._ctx.now(), self._ctx.views.runs.group(key)
         demands = [self._demand(change, probe, config) for change, probe in named if self.known(change)]
         plan = plan_change_runs(config, demands, runs, self.skipped(key), now)
         unknown = [Followed(Demand(change, probe)) for change, probe in named if not self.known(change)]
-        again_at = self._again_at(key) if self._given_up(key) is not None else None
-        wake_at = min((at for at in (plan.wake_at, again_at) if at is not None), default=None)
+        wake_at = min((at for at in (plan.wake_at, self._refusals.again_at(key)) if at is not None), default=None)
         return ChangeRuns((*plan.followed, *unknown), plan.create, wake_at)
 
     def names(self, config: Key) -> frozenset[str]:
@@ -197,25 +191,23 @@ class Changes:
         template = views.templates.get(("", found.spec.template_ref.name))
         work = of_config(found, template, views.namespace_labels(config[0]))
         mistake = work if isinstance(work, Mistake) else None
-        return skips(found, mistake, self._ctx.now()) or self._given_up(config)
+        return skips(found, mistake, self._ctx.now()) or self._refusals.given_up(config)
 
     def refused(self, config: Key, words: str) -> None:
         """Take in that the API server did not take a run; after some minutes the Changes go on without it."""
-        if config not in self._refused or self._ctx.now() >= self._again_at(config):
-            self._refused[config] = (self._ctx.now(), words)
-        since, _ = self._refused[config]
+        until = self._refusals.add(config, words)
         for change, _ in self._naming(config):
-            self._ctx.wake(Kind.CHANGE, ("", change.metadata.name), since + timedelta(seconds=REFUSED_SECONDS))
+            self._ctx.wake(Kind.CHANGE, ("", change.metadata.name), until)
 
     def accepted(self, config: Key) -> None:
         """Take in that the API server took a run."""
-        self._refused.pop(config, None)
+        self._refusals.forget(config)
 
     def let_go(self, config: Key) -> None:
         """Have the Changes looked at that wait for a config which does not run: nothing else would end them."""
         named = self._naming(config)
         if self._ctx.views.configs.get(config) is None:
-            self._refused.pop(config, None)
+            self._refusals.forget(config)
         if named and self.skipped(config) is not None:
             for change, _ in named:
                 self._ctx.queue.add((Kind.CHANGE, ("", change.metadata.name)))
@@ -267,18 +259,6 @@ class Changes:
         if self._wants is None:
             self._wants = (self._audience.kinds() & self._may.keys()) | self._audience.wants_pods()
         return self._wants
-
-    def _given_up(self, config: Key) -> Skipped | None:
-        """A quota or a webhook can refuse a config's runs for ever, and its Changes are not to wait for that."""
-        if config not in self._refused:
-            return None
-        since, words = self._refused[config]
-        given_up = since + timedelta(seconds=REFUSED_SECONDS) <= self._ctx.now() < self._again_at(config)
-        return Skipped("RunRefused", words) if given_up else None
-
-    def _again_at(self, config: Key) -> datetime:
-        """When a run that the API server did not take, and that was given up, is tried again."""
-        return self._refused[config][0] + timedelta(seconds=REFUSED_SECONDS + PAUSE_SECONDS)
 
     async def _compare(self, kind: str) -> None:
         """Find what became of the objects of a kind while nobody looked."""

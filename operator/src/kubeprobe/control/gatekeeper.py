@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 
 from kubeprobe.control.view import Views
-from kubeprobe.intake.admission import Requester
 from kubeprobe.intake.gates.throttle import Rate, Throttle
+from kubeprobe.intake.review import Requester
 from kubeprobe.kube.port import ApiError
 from kubeprobe.kube.reviews import Caller, ClusterReviews
 from kubeprobe.plan.admission import Attempt, Place, Ruling, keys_shown, rule

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -44,6 +44,7 @@ from kubeprobe.control.run import RunReconciler
 from kubeprobe.control.samples import SampleSink
 from kubeprobe.control.sweep import SweepReconciler
 from kubeprobe.control.target_metrics import TargetPage
+from kubeprobe.control.tasks import either, running
 from kubeprobe.control.template import TemplateReconciler
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key, Views
@@ -86,7 +87,6 @@ MOST_DOUBLINGS = 10
 """More of them come to more than the longest, and after a thousand to more than a number holds."""
 FLUSH_SECONDS = 10.0
 """Well within the time that Kubernetes gives a pod to end; what is not flushed by then is counted anew."""
-CANCEL_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +118,6 @@ class Settings:
     """Where gates are asked by TLS, and then only so; None for in clear text."""
     webhook: WebhookSettings | None = None
     """Where API servers ask whether a change may be; None when they do not."""
-
-
-class PartEndedError(Exception):
-    """A part of the operator that works for as long as it does has ended."""
 
 
 class Operator:
@@ -200,8 +196,8 @@ class Operator:
         """
         await when_reachable(self._check_access, stop)
         extra = [part.run() for part in (self._badge, self._webhook) if part is not None]
-        async with self._intake(), _running(self._watch(), self._lag.run(), self._budget.run(), *extra):
-            await _either(self._sync.done, stop)
+        async with self._intake(), running(self._watch(), self._lag.run(), self._budget.run(), *extra):
+            await either(self._sync.done, stop)
             await self._elector.run(Duty(lambda: self._lead(stop), self._lost), stop)
 
     async def _lead(self, stop: asyncio.Event) -> None:
@@ -222,7 +218,7 @@ class Operator:
         webhook = [self._webhook.keep()] if self._webhook else []
         following = (self._discovery.run(), self._log_reader.run(), self._changes.run(), self._gates.run())
         beside = (*housekeeping, *following, *webhook)
-        async with _running(*beside, *(self._work() for _ in range(WORKERS))):
+        async with running(*beside, *(self._work() for _ in range(WORKERS))):
             await stop.wait()
         with contextlib.suppress(ApiError, TimeoutError):
             async with asyncio.timeout(FLUSH_SECONDS):
@@ -279,7 +275,7 @@ class Operator:
         beside = (*self._leftovers.feeds(), *([self._badge.feed()] if self._badge else []))
         self._decisive[:] = [Reflector(self._api, feed, time.monotonic) for feed in watched]
         self._watches[:] = [*self._decisive, *(Reflector(self._api, feed, time.monotonic) for feed in beside)]
-        async with _running(self._nodes.run(), *(reflector.run() for reflector in self._watches)):
+        async with running(self._nodes.run(), *(reflector.run() for reflector in self._watches)):
             for reflector in self._watches:
                 await reflector.listed.wait()
             views = self._context.views
@@ -304,7 +300,7 @@ class Operator:
         )
         tls = self._settings.tls
         renewing = [tls.certificate.run()] if tls is not None else []
-        async with serve(Intake(deps), self._settings.host, self._settings.port, tls), _running(*renewing):
+        async with serve(Intake(deps), self._settings.host, self._settings.port, tls), running(*renewing):
             logger.info("reports are taken at %s", self._settings.intake_url)
             yield
 
@@ -356,58 +352,6 @@ class Operator:
         self._context.queue.add_after(work, min(delay, LONGEST_RETRY_SECONDS))
 
 
-async def _either(*events: asyncio.Event) -> None:
-    """Wait until one of them is set."""
-    waiting = [asyncio.create_task(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for one in waiting:
-            one.cancel()
-
-
 def utc_now() -> datetime:
     """The time by this machine's clock."""
     return datetime.now(UTC)
-
-
-@contextlib.asynccontextmanager
-async def _running(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run coroutines, which do not end by themselves, beside the block, and end them with it.
-
-    Raises:
-        PartEndedError: one of them did end: half an operator must not look like a whole one.
-    """
-    body, tasks = asyncio.current_task(), [asyncio.create_task(one) for one in work]
-    ended: list[asyncio.Task[None]] = []
-
-    def gone(task: asyncio.Task[None]) -> None:
-        if task.cancelled() or ended or body is None or isinstance(task.exception(), NotLeadingError):
-            return
-        ended.append(task)
-        body.cancel()
-
-    for task in tasks:
-        task.add_done_callback(gone)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not ended or body is None or body.uncancel():
-            raise
-        raise PartEndedError(f"{ended[0].get_coro()} ended") from ended[0].exception()
-    finally:
-        for task in tasks:
-            task.remove_done_callback(gone)
-        await _end(set(tasks))
-
-
-async def _end(tasks: set[asyncio.Task[None]]) -> None:
-    """Cancel tasks until all have ended: a library that loses a cancellation must not keep a leader in office."""
-    while tasks:
-        for task in tasks:
-            task.cancel()
-        done, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_SECONDS)
-        for task in done:
-            error = None if task.cancelled() else task.exception()
-            if error is not None and not isinstance(error, NotLeadingError):
-                logger.error("something ended by an error", exc_info=error)

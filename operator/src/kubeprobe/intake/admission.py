@@ -16,14 +16,13 @@ import traceback
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
 from aiohttp import StreamReader, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 from pydantic_core import to_json
 
 from kubeprobe.api import WorkloadKind
@@ -34,6 +33,7 @@ from kubeprobe.intake.metrics import BUCKETS
 from kubeprobe.intake.places import Places
 from kubeprobe.intake.quiet import QuietLogger
 from kubeprobe.intake.refusal import RefusalError
+from kubeprobe.intake.review import Asked, Requester, Review, answered
 from kubeprobe.plan.admission import Attempt, Ruling, read_attempt
 from probe_sdk.wire import cut
 
@@ -54,40 +54,6 @@ IDLE_SECONDS = 120.0
 BACKLOG = 128
 NAMED_BYTES = 400
 """Of what is said of a review's object: it may be anybody's, about anything."""
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
-
-
-class Requester(_Model):
-    """Whose request it is."""
-
-    username: str = ""
-    uid: str = ""
-    groups: tuple[str, ...] = ()
-    extra: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-
-
-class _Kind(_Model):
-    kind: str
-
-
-class _Asked(_Model):
-    uid: str
-    kind: _Kind
-    namespace: str = ""
-    name: str = ""
-    user_info: Requester = Requester()
-    object: dict[str, Any] = Field(default_factory=dict)
-    old_object: dict[str, Any] | None = None
-    dry_run: bool = False
-
-
-class _Review(_Model):
-    api_version: Literal["admission.k8s.io/v1"]
-    kind: Literal["AdmissionReview"]
-    request: _Asked
 
 
 class Judge(Protocol):
@@ -150,7 +116,7 @@ class AdmissionHandler:
         what = "denied" if ruling.denied else "warned" if ruling.warnings else "allowed"
         self._answers[what].inc()
         self._seconds.observe(self._clock() - began)
-        return answer(to_json(_told(uid, ruling)), JSON)
+        return answer(to_json(answered(uid, ruling)), JSON)
 
     async def _in_turn(self, request: web.BaseRequest) -> tuple[str, Ruling]:
         if request.path != ADMISSION_PATH or request.method != hdrs.METH_POST:
@@ -177,7 +143,7 @@ class AdmissionHandler:
         self._bytes += length
         try:
             body = await read_body(request, "an AdmissionReview", MAX_REVIEW_BYTES, BODY_SECONDS)
-            asked = _Review.model_validate_json(body).request
+            asked = Review.model_validate_json(body).request
         except ValidationError as error:
             raise refusal.malformed("an AdmissionReview", error) from error
         finally:
@@ -196,7 +162,7 @@ class AdmissionHandler:
             ) from error
 
 
-def _attempt(asked: _Asked) -> Attempt:
+def _attempt(asked: Asked) -> Attempt:
     kind, key = asked.kind.kind, (asked.namespace, asked.name)
     if kind not in set(WorkloadKind):
         text = f"{cut(kind, NAMED_BYTES)} is no kind that gates are about: correct the webhook's rules"
@@ -250,14 +216,3 @@ def _bounded_request(
     """aiohttp's own request, which stops reading a body at our bound."""
     loop = asyncio.get_running_loop()
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_REVIEW_BYTES)
-
-
-def _told(uid: str, ruling: Ruling) -> dict[str, Any]:
-    response: dict[str, Any] = {"uid": uid, "allowed": not ruling.denied}
-    if ruling.denied:
-        response["status"] = {"code": HTTPStatus.FORBIDDEN, "reason": "Forbidden", "message": ruling.denied}
-    if ruling.warnings:
-        response["warnings"] = ruling.warnings
-    if ruling.audit:
-        response["auditAnnotations"] = ruling.audit
-    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
