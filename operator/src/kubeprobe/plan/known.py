@@ -53,7 +53,7 @@ def read_shard(body: Body) -> Shard | None:
 
 
 def told(change: Change, keys: Iterable[ObjectKey]) -> dict[ObjectKey, str]:
-    """The fingerprints that a Change tells, by object; empty for one that it says is gone.
+    """The fingerprints that a Change tells, by object, the named ones first; empty for one that it says is gone.
 
     Args:
         change: the Change.
@@ -69,8 +69,11 @@ def told_by(change: Change, marks: Mapping[bytes, ObjectKey]) -> dict[ObjectKey,
         change: the Change.
         marks: the objects that those could be which it does not name, by their marks; see `marks_of`.
     """
-    found = {marks[mark]: fingerprint for mark, fingerprint in unpacked(change.spec.others).items() if mark in marks}
-    return {**found, **{as_key(one): one.fingerprint for one in change.spec.objects}}
+    found = {as_key(one): one.fingerprint for one in change.spec.objects}
+    for mark, fingerprint in unpacked(change.spec.others).items():
+        if mark in marks:
+            found.setdefault(marks[mark], fingerprint)
+    return found
 
 
 def marks_of(keys: Iterable[ObjectKey]) -> dict[bytes, ObjectKey]:
