@@ -199,7 +199,7 @@ class Bench:
 def main() -> None:
     """Measure, and tell."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=15.0, help="how long each measurement takes")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long each measurement takes")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=["cpu", "overload", "coverage"], help="a part of it")
     given = parser.parse_args()

@@ -13,7 +13,7 @@ from tests.lab.kubectl import eventually
 from tests.lab.lab import Lab
 from tests.lab.process import operator_beside
 
-KILLS = 20
+KILLS = 10
 CONFIGS = ("unhurried-1", "unhurried-2", "unhurried-3")
 """Several, so that one of them is in mid-run at nearly any time."""
 SOON_SECONDS = 60
@@ -29,7 +29,7 @@ def namespace(lab: Lab) -> Iterator[str]:
     lab.kubectl.delete("namespace", name)
 
 
-def test_twenty_kills_in_mid_run(lab: Lab, namespace: str, tmp_path: Path) -> None:
+def test_kills_in_mid_run(lab: Lab, namespace: str, tmp_path: Path) -> None:
     lab.kubectl.apply(
         {
             "apiVersion": "kubeprobe.io/v1alpha1",

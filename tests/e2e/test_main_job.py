@@ -14,6 +14,7 @@ from tests.lab.kubectl import KubectlError, eventually
 from tests.lab.lab import Lab
 
 SOON_SECONDS = 150
+KEPT = 2
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ FAIL = (
 
 def test_a_passing_probe_passes_and_leaves_no_pod(lab: Lab, namespace: str) -> None:
     template(lab, "succeeds", SUCCEED)
-    lab.config("succeeds", "succeeds", namespace, schedule={"every": "5s"})
+    lab.config("succeeds", "succeeds", namespace, schedule={"every": "3s"}, history={"passed": KEPT})
     status = lab.verdict("succeeds", "Passed", SOON_SECONDS, namespace)
     assert status["conditions"][0]["status"] == "True"
     eventually(
@@ -88,13 +89,13 @@ def test_a_passing_probe_passes_and_leaves_no_pod(lab: Lab, namespace: str) -> N
         SOON_SECONDS,
     )  # fmt: skip
     eventually(
-        "history is held to its limit",
-        lambda: len(lab.kubectl.list("proberuns", namespace, "-l", "kubeprobe.io/config=succeeds")) > 5 or None,
+        "more runs than history may keep",
+        lambda: len(lab.kubectl.list("proberuns", namespace, "-l", "kubeprobe.io/config=succeeds")) > KEPT or None,
         SOON_SECONDS,
     )
     eventually(
         "history is held to its limit",
-        lambda: len(lab.kubectl.list("proberuns", namespace, "-l", "kubeprobe.io/config=succeeds")) <= 5 or None,
+        lambda: len(lab.kubectl.list("proberuns", namespace, "-l", "kubeprobe.io/config=succeeds")) <= KEPT or None,
         SOON_SECONDS,
     )
     lab.kubectl.delete("probeconfig", "succeeds", namespace)

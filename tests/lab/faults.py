@@ -1,6 +1,6 @@
 """Real faults of a real cluster: how each is made, how it is mended, who has to notice and with which words.
 
-Used by the end-to-end tests (each fault a test) and by the bench that makes a table of them.
+Used by the end-to-end tests (some of them) and by the bench that makes a table of all.
 """
 
 from __future__ import annotations
