@@ -21,8 +21,8 @@ def argo() -> Program:
     return build(ARGO_ROLLOUTS)
 
 
-def template(name: str, url: str, gate: str, **args: str) -> dict[str, Any]:
-    (found,) = (one for one in shipped(FILE, "AnalysisTemplate") if one["metadata"]["name"] == name)
+def template(template: str, url: str, gate: str, /, **args: str) -> dict[str, Any]:
+    (found,) = (one for one in shipped(FILE, "AnalysisTemplate") if one["metadata"]["name"] == template)
     whole: dict[str, Any] = filled(found, url=url, gate=gate, **args)
     return whole
 
