@@ -10,7 +10,7 @@ from contextlib import aclosing
 from time import monotonic
 from typing import Any, Final
 
-from cluster.api import CONFIG_MAPS, NOT_FOUND, Api, selection
+from cluster.api import CONFIG_MAPS, CONFLICT, NOT_FOUND, Api, selection
 from cluster.errors import ApiError
 from probe_sdk import ProbeFailure, step
 from probe_sdk.wire import ENV_CONFIG
@@ -63,7 +63,11 @@ class Echo:
                 "metadata": {"name": self._name, "labels": {"app.kubernetes.io/part-of": "kubeprobe"}},
                 "data": {KEY: ""},
             }
-            await self._api.create(CONFIG_MAPS, self._api.config.namespace, manifest)
+            try:
+                await self._api.create(CONFIG_MAPS, self._api.config.namespace, manifest)
+            except ApiError as raced:
+                if raced.status != CONFLICT:  # another pod of the same config was faster
+                    raise
 
 
 def _shows(line: str) -> object:

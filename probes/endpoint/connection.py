@@ -29,15 +29,24 @@ async def addresses(host: str, port: int) -> list[str]:
 
 
 async def connected(host: str, port: int) -> socket.socket:
-    """A connection to the first address that takes one."""
-    refused = []
+    """A connection to the first address that takes one.
+
+    Raises:
+        ProbeFailure: none does.
+        OSError: of all addresses it is this process that has no way there, such as without IPv6.
+    """
+    refused: list[str] = []
+    lack: OSError | None = None
     for address in await addresses(host, port):
         try:
             return await _to(address, port)
         except OSError as error:
             if says_nothing(error):
-                raise
+                lack = error
+                continue
             refused.append(f"connect to {authority(address, port)}: {cause(error)}")
+    if lack is not None and not refused:
+        raise lack
     of = "" if is_address(host) else f" (of {host})"
     raise ProbeFailure("; ".join(refused) + of, reason="Connect")
 

@@ -43,6 +43,8 @@ CODES: Final = (
     "DATA_LOSS",
     "UNAUTHENTICATED",
 )
+NAMES: Final = {str(number): name for number, name in enumerate(CODES)}
+"""By what stands in an answer, which anybody may have written."""
 HINTS: Final = {
     NOT_FOUND: "; the server knows no service of that name",
     UNIMPLEMENTED: "; the server has no grpc.health.v1.Health",
@@ -155,7 +157,7 @@ class HealthExchange(Exchange):
 
 
 def _told(status: str, message: str) -> str:
-    name = CODES[int(status)] if status.isdigit() and int(status) < len(CODES) else status or "without a grpc-status"
+    name = NAMES.get(status, status or "without a grpc-status")
     said = f" ({unquote(message)})" if message else ""
     return f"the call ended {name}{said}{HINTS.get(status, '')}"
 

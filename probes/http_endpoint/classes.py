@@ -10,13 +10,14 @@ from probe_sdk.resident.rota import TIMEOUT
 
 LACK: Final = "ProberLacks"
 DNS: Final = "DNS"
+CONNECT: Final = "Connect"
 CLASSES: Final = {
     pycurl.E_OUT_OF_MEMORY: LACK,
     pycurl.E_FAILED_INIT: LACK,
     pycurl.E_INTERFACE_FAILED: LACK,
     pycurl.E_COULDNT_RESOLVE_HOST: DNS,
     pycurl.E_COULDNT_RESOLVE_PROXY: DNS,
-    pycurl.E_COULDNT_CONNECT: "Connect",
+    pycurl.E_COULDNT_CONNECT: CONNECT,
     pycurl.E_OPERATION_TIMEDOUT: TIMEOUT,
     pycurl.E_SSL_CONNECT_ERROR: "TLS",
     pycurl.E_PEER_FAILED_VERIFICATION: "Certificate",

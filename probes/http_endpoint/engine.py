@@ -166,7 +166,7 @@ class Engine:
             os.close(fd)
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # it has enough to wake up for
+        with contextlib.suppress(OSError):  # it has enough to wake up for, or has ended meanwhile
             os.write(self._waker_fd, b"!")
 
     def _count_oversleep(self, wake_at: float) -> None:

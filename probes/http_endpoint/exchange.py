@@ -78,6 +78,11 @@ class Exchange:
         """The body that is sent."""
         return self.request.body.encode()
 
+    @property
+    def connected(self) -> bool:
+        """Whether there was a new connection."""
+        return bool(self.curl.getinfo(pycurl.CONNECT_TIME) > 0)
+
     def ready(self, now: float) -> None:
         """Forget the exchange before, and read again what may have been renewed.
 

@@ -62,6 +62,10 @@ class Names:
         at, addresses = self._known.get(place, (now, ()))
         return addresses, bool(addresses) and now < at + FRESH_SECONDS
 
+    def forget(self, place: Place) -> None:
+        """Look a name up anew for the next one that wants to connect to it."""
+        self._known.pop(place, None)
+
     def ask(self, place: Place, done: Callable[[Addresses | NoAddressError], None]) -> None:
         """Look a name up; `done` hears of it on the prober's thread."""
 

@@ -13,6 +13,8 @@ import pycurl
 from http_endpoint.names import Addresses, Place
 from http_endpoint.request import MAX_REDIRECTS, Request
 
+FOLLOW_BY_CODE: Final = 2
+"""CURLFOLLOW_OBEYCODE, for which pycurl has no name: what is asked for after a redirect is what its status says."""
 CA_CACHE_TIMEOUT: Final = 321
 """An option of libcurl's for which pycurl has no name: for how long a file of CAs is believed to be the same."""
 CA_SECONDS: Final = 60
@@ -32,7 +34,7 @@ def set_up(curl: Any, request: Request, payload: bytes, timeout_seconds: float) 
     curl.setopt(pycurl.PROXY, "")
     limit(curl, timeout_seconds)
     curl.setopt(pycurl.USERAGENT, "kubeprobe")
-    curl.setopt(pycurl.FOLLOWLOCATION, int(request.follow_redirects))
+    curl.setopt(pycurl.FOLLOWLOCATION, FOLLOW_BY_CODE if request.follow_redirects else 0)
     curl.setopt(pycurl.MAXREDIRS, MAX_REDIRECTS)
     _set_connection(curl, request)
     _set_request(curl, request, payload)
@@ -87,7 +89,7 @@ def _set_request(curl: Any, request: Request, payload: bytes) -> None:
         curl.setopt(pycurl.NOBODY, 1)
     elif request.method != "GET":
         curl.setopt(pycurl.CUSTOMREQUEST, request.method)
-    if payload:
+    if payload or request.method == "POST":
         curl.setopt(pycurl.POSTFIELDS, payload)
         curl.setopt(pycurl.CUSTOMREQUEST, request.method)
     curl.setopt(pycurl.HTTPHEADER, _headers(request))

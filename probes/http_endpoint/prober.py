@@ -10,7 +10,7 @@ from typing import Any
 
 import pycurl
 
-from http_endpoint.classes import OURS
+from http_endpoint.classes import CONNECT, OURS, UNCLASSED
 from http_endpoint.engine import NEVER, Ended, Engine
 from http_endpoint.exchange import Exchange, Finding
 from http_endpoint.names import Addresses, Names, NoAddressError
@@ -155,7 +155,11 @@ class HttpProber:
 
     def _ended(self, ended: Ended, now: float) -> None:
         exchange = self._exchanges[ended.curl]
-        self._conclude(exchange, exchange.judge(ended.code, ended.message, self._now()), now)
+        try:
+            finding = exchange.judge(ended.code, ended.message, self._now())
+        except Exception as error:  # one target's answer is to end nobody else's probes, whatever it holds
+            finding = Finding(UNCLASSED, f"the answer cannot be judged: {error!r}")
+        self._conclude(exchange, finding, now)
 
     def _conclude(self, exchange: Exchange, finding: Finding | None, now: float) -> None:
         attempt: Attempt = exchange.attempt
@@ -166,10 +170,13 @@ class HttpProber:
             self._rota.passed(attempt, now, exchange.seconds())
             exchange.add_phases(attempt.account.phases)
         elif finding.class_ == TIMEOUT:
+            self._forget_name(exchange)
             self._rota.timed_out(attempt, now, finding.message)
         elif finding.class_ in OURS:
             self._rota.unanswerable(attempt, now, finding.class_, finding.message)
         else:
+            if finding.class_ == CONNECT:
+                self._forget_name(exchange)
             self._rota.failed(attempt, now, finding.class_, finding.message)
         self._rota.release(attempt)
         target = attempt.account.target
@@ -177,6 +184,11 @@ class HttpProber:
             self._idle.setdefault(target, []).append(exchange)
         else:
             self._drop(exchange)
+
+    def _forget_name(self, exchange: Exchange) -> None:
+        """An address that takes no connection may be its name's no more."""
+        if exchange.place is not None and not exchange.connected:
+            self._names.forget(exchange.place)
 
     def _read(self, params: dict[str, Any]) -> Request | str:
         try:

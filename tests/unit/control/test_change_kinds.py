@@ -24,6 +24,7 @@ from kubeprobe.kube.port import (
     ApiError,
 )
 from kubeprobe.plan.changed import Announcement
+from kubeprobe.plan.gate_scope import UNTOLD
 from kubeprobe.plan.rollout import RolloutState
 
 OWNER = {"apiVersion": "apps/v1", "kind": "X", "name": "x", "controller": True}
@@ -278,7 +279,9 @@ async def test_a_gate_alone_is_told_of_what_is_in_its_scope() -> None:
     assert [one.key for one in held] == [("shop", "Deployment", "cart")]
     world.deploy("cart:2")
     await replica.settle()
-    assert replica.changes.workloads(prod) == (), "no Change has told yet what it is now"
+    untold = replica.changes.workloads(prod)
+    assert untold is not None
+    assert [one.template for one in untold] == [UNTOLD], "no Change has told yet what it is now"
     await replica.later(12)
     [change] = world.changes
     assert (change.spec.gates, change.spec.probes) == (("prod",), ())

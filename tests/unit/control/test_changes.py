@@ -263,8 +263,16 @@ async def test_a_failure_is_told_at_the_objects_and_by_the_change(world: World) 
     assert ("Change", change.metadata.name, "ChangeFailed") in world.events
 
 
-async def test_a_run_that_the_api_server_does_not_take_keeps_its_change_open_for_minutes_only(world: World) -> None:
-    world.cluster.refuse["proberuns"] = ApiError(403, "Forbidden", "exceeded quota")
+WEBHOOK = 'Internal error occurred: failed calling webhook "runs.example.com": connection refused'
+
+
+@pytest.mark.parametrize(
+    "refusal", [ApiError(403, "Forbidden", "exceeded quota"), ApiError(500, "InternalError", WEBHOOK)]
+)
+async def test_a_run_that_the_api_server_does_not_take_keeps_its_change_open_for_minutes_only(
+    world: World, refusal: ApiError
+) -> None:
+    world.cluster.refuse["proberuns"] = refusal
     world.deploy("cart:2")
     await world.replica.later(200)
     assert world.changes[0].status.phase is ChangePhase.SETTLING
@@ -272,7 +280,7 @@ async def test_a_run_that_the_api_server_does_not_take_keeps_its_change_open_for
     [change] = world.changes
     [probe] = change.status.probes
     assert (probe.state, probe.reason) == ("Skipped", "RunRefused")
-    assert "exceeded quota" in probe.message
+    assert refusal.message in probe.message
     assert (change.status.phase, change.status.reason) == (ChangePhase.INCONCLUSIVE, "NotProbed")
     world.cluster.refuse.clear()
     await world.replica.later(2)

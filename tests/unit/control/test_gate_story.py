@@ -287,3 +287,35 @@ async def test_an_override_that_has_ended_already_opens_nothing(shop: Shop) -> N
     shop.put(GATES, gate(scope=SCOPE, override=override, status=shop.status()))
     await shop.replica.later(1)
     assert shop.state() == "Closed/ProbeFailed/Failed"
+
+
+async def test_a_rollout_is_waited_for_when_a_newer_change_takes_its_place(shop: Shop) -> None:
+    shop.deploy("cart:2", status={"observedGeneration": 0})
+    await shop.replica.later(15)
+    shop.deploy("pay:1", name="pay")
+    await shop.replica.later(40)
+    assert shop.state() == "Open/Settling/Pending"
+    assert shop.asked() == []
+    shop.deploy("cart:2")
+    await shop.replica.later(2)
+    [run] = shop.asked()
+    await shop.ends(run)
+    await shop.replica.later(1)
+    assert shop.state() == "Open/Verified/Passed"
+    assert [(one.images["app"], one.changed) for one in shop.status().last_good] == [
+        ("cart:2", False),
+        ("pay:1", False),
+    ]
+    assert [(one.status.phase, one.status.reason) for one in shop.changes] == [(ChangePhase.PASSED, "GatesPassed")] * 2
+
+
+async def test_what_is_still_gathered_when_a_gate_opens_can_go_back(shop: Shop) -> None:
+    shop.deploy("pay:1", name="pay")
+    await shop.replica.later(13)
+    [run] = shop.asked()
+    shop.deploy("cart:2")
+    await shop.replica.later(1)
+    await shop.ends(run)
+    assert shop.state() == "Open/Verified/Passed"
+    good = {one.name: (one.images["app"], one.changed) for one in shop.status().last_good}
+    assert good == {"cart": ("cart:1", True), "pay": ("pay:1", False)}

@@ -215,6 +215,13 @@ def test_the_oldest_go_beyond_the_limits() -> None:
     assert names(planned(one, runs[::-1]).surplus) == ["r0", "r1", "r2"]
 
 
+def test_what_a_gate_counts_stays_beyond_the_limits() -> None:
+    one = config(history={"passed": 1, "failed": 1})
+    runs = [ended(f"r{number}", at(number), "Failed") for number in range(4)]
+    seen = ConfigSeen(one, template(), {}, runs, None, counted={"r0", "r1"})
+    assert names(plan_config(seen, at(70)).surplus) == ["r2"]
+
+
 def test_what_a_clock_that_ran_ahead_dated_is_the_oldest() -> None:
     one = config(history={"passed": 2, "failed": 0})
     runs = [ended("ahead", at(9000)), ended("old", at(1)), ended("new", at(2))]

@@ -479,6 +479,18 @@ def test_a_change_that_comes_while_another_settles_takes_its_place() -> None:
     one.look(12)
     assert one.status.change is not None
     assert (one.state, one.status.change.id) == ("Open/Settling/Pending", "chg-2")
+    assert one.status.change.since == at(10), "they settle together, in the time of the first"
+
+
+def test_changes_that_come_one_into_the_other_do_not_keep_a_gate_from_looking() -> None:
+    one = World(gate(timeout="60s", longestQuiet="10s"), {"main": bound()})
+    for number in range(1, 8):
+        one.change = change(f"chg-{number}", began=10 * number)
+        one.look(10 * number)
+        assert one.state == "Open/Settling/Pending"
+    one.change = change("chg-8", began=80)
+    one.look(80)
+    assert one.state == "Open/Verifying/Pending"
 
 
 def test_what_changed_before_the_gate_is_none_of_its_business() -> None:

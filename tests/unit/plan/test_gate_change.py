@@ -42,8 +42,10 @@ from kubeprobe.plan.demand import Demand, rollouts_of
 from kubeprobe.plan.fingerprint import ObjectKey, read_tracked
 from kubeprobe.plan.gate import GatePlan, GateSeen, plan_gate
 from kubeprobe.plan.gate_change import (
+    awaited,
     bound,
     change_seen,
+    counted_by,
     gate_wait,
     gates_of,
     in_scope,
@@ -53,6 +55,7 @@ from kubeprobe.plan.gate_change import (
     told_until,
     workload_of,
 )
+from kubeprobe.plan.gate_scope import UNTOLD
 from kubeprobe.plan.rollout import RolloutState
 
 OWN = "kubeprobe"
@@ -154,6 +157,53 @@ def test_what_a_gate_says_of_a_change(of: ChangeGate, verdict: str | None) -> No
     assert (note.verdict.value if note is not None else None) == verdict
 
 
+@pytest.mark.parametrize("verdict", ["Pending", "Passed", "Failed"])
+def test_a_change_whose_place_was_taken_is_judged_with_the_newer_one(verdict: str) -> None:
+    def told(said: str, **status: Any) -> ChangeGateNote | None:
+        note = {"name": "production", "phase": "Open", "reason": "Settling", "verdict": said, "since": until(0)}
+        return note_of(with_change(THIRD, verdict), change(SECOND, gates=PROD, status={"gates": [note], **status}))
+
+    waiting = told("Pending")
+    assert waiting is not None
+    assert waiting.verdict == verdict
+    assert told("Failed") is None
+    assert told("Pending", finishedAt=until(5)) is None
+
+
+def settling(name: str) -> ChangeGate:
+    told = {"id": name, "count": 1, "since": until(0), "verdict": "Pending"}
+    return gate(status={"phase": "Open", "reason": "Settling", "since": until(0), "verdict": "Pending", "change": told})
+
+
+@pytest.mark.parametrize(
+    ("of", "names"),
+    [
+        pytest.param(gate(), [FIRST, SECOND, THIRD], id="it has judged none"),
+        pytest.param(settling(SECOND), [FIRST, SECOND, THIRD], id="it waits"),
+        pytest.param(with_change(SECOND, "Pending"), [THIRD], id="it looks at the second"),
+        pytest.param(with_change(THIRD), [THIRD], id="it has judged all"),
+    ],
+)
+def test_whose_rollouts_a_gate_waits_for(of: ChangeGate, names: list[str]) -> None:
+    changes = [
+        change(FIRST, gates=PROD),
+        change(SECOND, gates=PROD),
+        change(THIRD, gates=PROD),
+        change("chg-0", gates=PROD, status={"finishedAt": until(5)}),
+        change("chg-9", gates=["other"]),
+    ]
+    assert [one.metadata.name for one in awaited(of, changes)] == names
+
+
+def test_which_runs_are_kept_for_gates() -> None:
+    spec = on_demand()
+    manifest = gate_run(spec, FIRST, "n1", at(1))
+    run = over(created(manifest, at(2)), at(3), "Failed")
+    assert counted_by([with_change(FIRST)], spec, [run]) == {run.metadata.name}
+    assert counted_by([with_change(FIRST, "Passed"), with_change(SECOND), gate()], spec, [run]) == frozenset()
+    assert counted_by([with_change(FIRST)], spec, []) == frozenset()
+
+
 def test_a_rollback_is_ordered_for_the_newest_change_alone() -> None:
     failed, newer = change(FIRST, gates=PROD), change(SECOND, gates=PROD)
     assert rollback_ordered(with_change(FIRST), [failed])
@@ -206,8 +256,10 @@ def test_a_workload_is_seen_as_the_changes_have_told_it() -> None:
     assert seen is not None
     assert (seen.key, seen.template) == (("shop", "Deployment", "cart"), one.fingerprint)
     assert (seen.images, seen.labels, seen.kind) == ({"app": "cart:2"}, {"app": "cart"}, WorkloadKind.DEPLOYMENT)
-    assert workload_of(one, tracked("cart:1").fingerprint) is None
-    assert workload_of(one, None) is None
+    for told in (tracked("cart:1").fingerprint, None):
+        untold = workload_of(one, told)
+        assert untold is not None
+        assert untold.template == UNTOLD
     node = read_tracked("Node", node_body())
     assert workload_of(node, node.fingerprint) is None
 

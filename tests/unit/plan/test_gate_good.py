@@ -4,6 +4,7 @@ from tests.unit.plan.gates import workload
 
 from kubeprobe.api import MOST_GOOD, WorkloadKind
 from kubeprobe.plan.gate_good import GOOD_BYTES, compared, recorded
+from kubeprobe.plan.gate_scope import UNTOLD
 from kubeprobe.plan.record import json_size
 
 
@@ -39,3 +40,13 @@ def test_what_is_another_one_by_now_is_marked() -> None:
     ]
     back = compared(now, [workload("a"), workload("b"), workload("gone")])
     assert [one.changed for one in back] == [False, False, False]
+
+
+def test_what_no_change_has_told_of_yet_goes_back_to_what_was_good_before() -> None:
+    before, _ = recorded([workload("a"), workload("b"), workload("gone")])
+    kept, more = recorded([workload("a", UNTOLD, image="a:2"), workload("b", "t2"), workload("new", UNTOLD)], before)
+    assert [(one.name, one.template, one.changed, one.images["app"]) for one in kept] == [
+        ("a", "t1", True, "cart:1"),
+        ("b", "t2", False, "cart:1"),
+    ]
+    assert more == 0

@@ -7,7 +7,7 @@ from tests.unit.plan.builders import run
 from tests.unit.plan.gates import CHANGE, at, change_run
 
 from kubeprobe.api import GateChange, ProbeRun, Verdict
-from kubeprobe.plan.gate_seat import Look, Seat, seats
+from kubeprobe.plan.gate_seat import Look, Seat, counted, seats
 
 WORDS = {"P": "Passed", "F": "Failed", "U": "Unknown", ".": None}
 THE_CHANGE = GateChange(id=CHANGE, since=at(10.7))
@@ -103,3 +103,30 @@ def test_a_node_that_a_run_never_came_to_is_not_known() -> None:
     found = seats({CHANGE: [over]}, THE_CHANGE, None)
     assert [one.looks[0].verdict for one in found] == [Verdict.PASSED, Verdict.FAILED, Verdict.UNKNOWN]
     assert {one.looks[0].ended_at for one in found} == {at(30)}
+
+
+@pytest.mark.parametrize(
+    ("letters", "threshold", "kept"),
+    [
+        ("", 1, []),
+        ("PPPP", 2, [2, 3]),
+        ("FFFF", 2, [0, 3]),
+        ("PFUFF", 1, [1, 4]),
+        ("FPFFPPP", 2, [2, 3, 5, 6]),
+        ("F.", 1, [0]),
+    ],
+)
+def test_the_runs_that_a_gate_counts(letters: str, threshold: int, kept: list[int]) -> None:
+    runs = [change_run(WORDS[letter], created=20 + n, node="n1") for n, letter in enumerate(letters)]
+    names = counted({CHANGE: runs}, THE_CHANGE, threshold)
+    assert names == {f"main-{20 + n}" for n in kept}
+    left = [one for one in runs if one.metadata.name in names or one.status.verdict is None]
+    [all_of_them] = seats({CHANGE: runs}, THE_CHANGE, None) or [Seat("n1")]
+    [those] = seats({CHANGE: left}, THE_CHANGE, None) or [Seat("n1")]
+    assert those.lacks(threshold) is all_of_them.lacks(threshold)
+    assert those.failures[:1] == all_of_them.failures[:1]
+
+
+def test_the_runs_that_a_gate_counts_are_of_each_node() -> None:
+    runs = [change_run("Failed", created=20 + n, node=f"n{n}") for n in range(14)]
+    assert len(counted({CHANGE: runs}, THE_CHANGE, 1)) == 14

@@ -16,6 +16,7 @@ from kubeprobe.kube.port import CONFIGS, ApiError
 from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.config import ConfigPlan, ConfigSeen, plan_config
 from kubeprobe.plan.due import Due
+from kubeprobe.plan.gate_change import counted_by
 from kubeprobe.plan.resident import AVAILABLE
 
 
@@ -66,13 +67,15 @@ class ConfigReconciler:
 
     def _gather(self, config: ProbeConfig) -> ConfigSeen:
         views, meta = self._ctx.views, config.metadata
+        runs = views.runs.group((meta.namespace, meta.name))
         return ConfigSeen(
             config=config,
             template=views.templates.get(("", config.spec.template_ref.name)),
             namespace_labels=views.namespace_labels(meta.namespace),
-            runs=views.runs.group((meta.namespace, meta.name)),
+            runs=runs,
             answer=self._answer((meta.namespace, meta.name)),
             changes=self._changes.names((meta.namespace, meta.name)),
+            counted=counted_by(views.gates, config, runs),
             unheard=self._changes.unheard(config),
         )
 
@@ -127,7 +130,7 @@ class ConfigReconciler:
         try:
             await start_run(self._ctx, config, asked.create)
         except ApiError as error:
-            if not (error.passing or error.conflict):
+            if error.refused:
                 self._changes.refused(key, f"its run was not created: {error}")
             raise
         self._changes.accepted(key)

@@ -25,7 +25,7 @@ from kubeprobe.plan.change_runs import Skipped
 from kubeprobe.plan.demand import Followed
 from kubeprobe.plan.fingerprint import Tracked
 from kubeprobe.plan.gate import GateSeen
-from kubeprobe.plan.gate_change import bound, change_seen, in_scope, newest_of
+from kubeprobe.plan.gate_change import awaited, bound, change_seen, in_scope, newest_of
 from kubeprobe.plan.gate_course import ChangeSeen
 from kubeprobe.plan.gate_probe import Bound
 from kubeprobe.plan.gate_scope import Workload
@@ -132,8 +132,12 @@ class GateSight:
 
     def _change(self, gate: ChangeGate, newest: Change) -> ChangeSeen:
         labels = NamespaceLabels(self._ctx.views)
-        rollouts = self._from.changes.rollouts(
-            newest, lambda tracked: in_scope(gate, tracked, labels, self._from.own_namespace)
+        rollouts = (
+            rollout
+            for one in awaited(gate, tuple(self._ctx.views.changes))
+            for rollout in self._from.changes.rollouts(
+                one, lambda tracked: in_scope(gate, tracked, labels, self._from.own_namespace)
+            )
         )
         return change_seen(gate, newest, rollouts)
 

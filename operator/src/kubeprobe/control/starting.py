@@ -30,7 +30,7 @@ async def start_run(context: Context, config: ProbeConfig, manifest: Object) -> 
     except ApiError as error:
         if error.already_exists or error.namespace_terminating or error.not_found:
             return None
-        if not (error.passing or error.conflict):
+        if error.refused:
             context.recorder.record(config, "RunRefused", f"its run was not created: {error}", warning=True)
         raise
     context.queue.add((Kind.RUN, (namespace, name)))

@@ -108,6 +108,14 @@ class ApiError(Exception):
         """Whether trying the same again later is sensible: no answer, throttled, or the server's own trouble."""
         return self.status in (0, 429) or self.status >= 500
 
+    @property
+    def refused(self) -> bool:
+        """Somebody has something against it, who has to be asked: a right, a quota, a webhook, be it one that is away.
+
+        That a webhook could not be asked the API server tells as trouble of its own.
+        """
+        return "failed calling webhook" in self.message or not (self.passing or self.conflict)
+
 
 class Reader(Protocol):
     """What kubeprobe asks of an API server without changing anything. Every method raises `ApiError`."""

@@ -40,6 +40,8 @@ class ConfigSeen:
     """What is known of the target: the ProbeResult, as written."""
     changes: Collection[str] = ()
     """The Changes that are not over: their runs tell what has had its run."""
+    counted: Collection[str] = ()
+    """The runs that gates go by, by name."""
     unheard: Mistake | None = None
     """What keeps its triggers from being heard; its schedule is none the worse for it."""
 
@@ -64,7 +66,8 @@ def plan_config(seen: ConfigSeen, now: datetime) -> ConfigPlan:
     mistake = work if isinstance(work, Mistake) else None
     mine = [run for run in seen.runs if belongs(run, config)]
     runs = [run for run in mine if not is_wave(run)]
-    spent = [run for run in runs if not is_for_any(run, seen.changes)]
+    kept = frozenset(seen.counted)
+    spent = [run for run in runs if run.metadata.name not in kept and not is_for_any(run, seen.changes)]
     cadence = None if mistake else followed(config)
     slots_since = _slots_since(config, cadence, now)
     what = _due(seen, runs, cadence, slots_since, now)

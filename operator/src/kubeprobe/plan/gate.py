@@ -45,8 +45,8 @@ class GateSeen:
     """The probes that the gate goes by; see `gate_scope.binds`."""
     change: ChangeSeen | None = None
     workloads: Sequence[Workload] | None = None
-    """What there is in its scope (see `gate_scope.covers`), as far as the changes have taken it in: a template that no
-    change tells of yet must not look good. None while that is not known."""
+    """What there is in its scope (see `gate_scope.covers`); a template that no change tells of yet must not look good.
+    None while that is not known."""
     nodes: Collection[str] | None = None
     """The names of the nodes that there are; None when they are not known."""
     proof: Proof | None = None
@@ -188,7 +188,7 @@ def _last_good(seen: GateSeen, found: Judgement) -> tuple[tuple[GoodWorkload, ..
     as_before = before.verdict is GateVerdict.PASSED and before.change == change and bool(before.last_good)
     same_scope = before.observed_generation == seen.gate.metadata.generation
     if found.verdict is GateVerdict.PASSED and not (as_before and same_scope):
-        return gate_good.recorded(seen.workloads)
+        return gate_good.recorded(seen.workloads, before.last_good)
     return gate_good.compared(before.last_good, seen.workloads), before.last_good_more
 
 

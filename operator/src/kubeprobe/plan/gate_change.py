@@ -6,7 +6,7 @@ one; a gate that has a newer one by now says nothing of it any more, so neither 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -24,15 +24,17 @@ from kubeprobe.api import (
 )
 from kubeprobe.plan.batch import LONGEST_SECONDS, Batch, Wait, last_id
 from kubeprobe.plan.chain import by_change
+from kubeprobe.plan.change import is_over
 from kubeprobe.plan.change_probe import ProbeSeen, has_more
 from kubeprobe.plan.change_runs import Skipped
 from kubeprobe.plan.changed import Changed
 from kubeprobe.plan.demand import Followed
 from kubeprobe.plan.fingerprint import Tracked
 from kubeprobe.plan.gate import rolls_back
-from kubeprobe.plan.gate_course import ChangeSeen, newer, taken_up
+from kubeprobe.plan.gate_course import ChangeSeen, Course, newer, taken_up
 from kubeprobe.plan.gate_probe import Bound
-from kubeprobe.plan.gate_scope import Workload, covers
+from kubeprobe.plan.gate_scope import UNTOLD, Workload, covers
+from kubeprobe.plan.gate_seat import counted
 from kubeprobe.plan.rollout import Rollout
 from kubeprobe.plan.triggers import Namespaces
 
@@ -92,14 +94,36 @@ def newest_of(gate: ChangeGate, changes: Iterable[Change]) -> Change | None:
     return max(mine, key=lambda one: one.metadata.name, default=None)
 
 
+def awaited(gate: ChangeGate, changes: Iterable[Change]) -> tuple[Change, ...]:
+    """The changes whose rollouts a gate waits for: the newest that was told to it, and those that it never looked at.
+
+    They are those whose place a newer one took while they settled; of a change that is over nothing is waited for.
+
+    Args:
+        gate: the gate.
+        changes: the Changes that there are.
+    """
+    newest, course = newest_of(gate, changes), taken_up(gate)
+    return tuple(
+        one
+        for one in changes
+        if one is newest
+        or (
+            gate.metadata.name in one.spec.gates
+            and not is_over(one)
+            and ((course is not None and course.settling) or newer(_seen(one), gate, course))
+        )
+    )
+
+
 def change_seen(gate: ChangeGate, change: Change, rollouts: Iterable[Rollout]) -> ChangeSeen:
     """A change as a gate sees it.
 
     Args:
         gate: the gate.
         change: the change.
-        rollouts: how far those of its objects are that are in the gate's scope; see `in_scope` and
-            `demand.rollouts_of`.
+        rollouts: how far those of the objects are that are in the gate's scope, its own and those of the others that
+            are `awaited`; see `in_scope` and `demand.rollouts_of`.
     """
     settled_at = _quiet_at(gate, change) if all(one.over for one in rollouts) else None
     return replace(_seen(change), settled_at=settled_at)
@@ -126,18 +150,40 @@ def told_until(status: ChangeGateStatus) -> str:
 
 
 def note_of(gate: ChangeGate, change: Change) -> ChangeGateNote | None:
-    """What a gate says of a change that names it; None where it is about another one, or never turns to this one."""
+    """What a gate says of a change that names it; None where it is about another one, or never turns to this one.
+
+    Of a change whose place a newer one took before the gate looked, it says what it says of the newer one.
+    """
     course, status = taken_up(gate), gate.status
     if gate.metadata.deletion_timestamp is not None:
         return None
     verdict = GateVerdict.PENDING
-    if course is not None and course.change.id == change.metadata.name:
+    if course is not None and (course.change.id == change.metadata.name or _is_with(change, gate, course)):
         verdict = course.change.verdict
     elif not newer(_seen(change), gate, course):
         return None
     return ChangeGateNote(
         name=gate.metadata.name, phase=status.phase, reason=status.reason.value, verdict=verdict, since=status.since
     )
+
+
+def counted_by(gates: Iterable[ChangeGate], config: ProbeConfig, runs: Sequence[ProbeRun]) -> frozenset[str]:
+    """The runs of a config that gates go by until what changed has passed, by name: whatever `history` says.
+
+    Args:
+        gates: all gates.
+        config: the config.
+        runs: all its runs.
+    """
+    waiting = [
+        (gate.status.change, gate.spec.success_threshold)
+        for gate in gates
+        if gate.status.change is not None and gate.status.change.verdict is not GateVerdict.PASSED
+    ]
+    if not waiting or not runs:
+        return frozenset()
+    grouped = by_change(config, runs)
+    return frozenset(name for change, threshold in waiting for name in counted(grouped, change, threshold))
 
 
 def bound(
@@ -164,16 +210,24 @@ def bound(
 
 
 def workload_of(tracked: Tracked, told: str | None) -> Workload | None:
-    """A workload as gates see it; None for what they cannot hold, and where no Change has told what it is now.
+    """A workload as gates see it; None for what they cannot hold.
 
     Args:
         tracked: the workload.
         told: its fingerprint as that was told last; see `Ledger.known`.
     """
     kind, key = KINDS.get(tracked.key.kind), tracked.key
-    if kind is None or tracked.fingerprint != told:
+    if kind is None:
         return None
-    return Workload(key.namespace, kind, key.name, told, dict(tracked.facts), tracked.labels)
+    template = tracked.fingerprint if tracked.fingerprint == told else UNTOLD
+    return Workload(key.namespace, kind, key.name, template, dict(tracked.facts), tracked.labels)
+
+
+def _is_with(change: Change, gate: ChangeGate, course: Course) -> bool:
+    """Whether a change is judged with the later one that a gate is about, since it was never judged for itself."""
+    said = next((one for one in change.status.gates if one.name == gate.metadata.name), None)
+    waits = said is not None and said.verdict is GateVerdict.PENDING and not is_over(change)
+    return waits and change.metadata.name < course.change.id
 
 
 def _seen(change: Change) -> ChangeSeen:

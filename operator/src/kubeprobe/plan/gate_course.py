@@ -26,7 +26,7 @@ class ChangeSeen:
     """When it was complete; what changed later is another change."""
     settled_at: datetime | None = None
     """When it came to rest: nothing more changed for the gate's quiet time, and its rollouts were over, one way or
-    another; None while that is not so."""
+    another, and so were those of the changes whose place it took; None while that is not so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def course_of(gate: ChangeGate, newest: ChangeSeen | None, now: datetime) -> Cou
     standing = taken_up(gate)
     underway = standing is not None and standing.pending and not standing.settling
     if newest is not None and not underway and newer(newest, gate, standing):
-        return begun(newest, gate, now)
+        return begun(newest, gate, now, standing)
     if standing is None or not standing.pending:
         if gate.status.reason is GateReason.OVERRIDE and not overriding(gate, now):
             return Course(GateChange(since=now), verifying_since=now)
@@ -69,9 +69,20 @@ def course_of(gate: ChangeGate, newest: ChangeSeen | None, now: datetime) -> Cou
     return _settled(standing, newest, gate, now) if standing.settling else standing
 
 
-def begun(newest: ChangeSeen, gate: ChangeGate, now: datetime) -> Course:
-    """The course of a change that the gate turns to."""
-    change = GateChange(id=newest.id, count=newest.count, since=newest.began_at)
+def begun(newest: ChangeSeen, gate: ChangeGate, now: datetime, settling: Course | None = None) -> Course:
+    """The course of a change that the gate turns to.
+
+    Args:
+        newest: the change.
+        gate: the gate.
+        now: the time.
+        settling: the course of one whose place it takes, if that has not come to rest: both do together, and in the
+            time of the first, or changes that come one into the other would keep a gate from ever looking.
+    """
+    since = newest.began_at
+    if settling is not None and settling.settling:
+        since = min(since, settling.change.since)
+    change = GateChange(id=newest.id, count=newest.count, since=since)
     return _settled(Course(change, verifying_since=None), newest, gate, now)
 
 

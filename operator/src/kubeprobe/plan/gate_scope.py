@@ -13,6 +13,10 @@ SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 """What every namespace does not stand for: a cluster that cannot mend itself is worse than any release."""
 
 
+UNTOLD = ""
+"""The template of a workload that is another than any Change has told yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """A workload as a gate sees it."""
@@ -21,7 +25,7 @@ class Workload:
     kind: WorkloadKind
     name: str
     template: str
-    """Fingerprint of its pod template, as far as the changes have taken it in."""
+    """Fingerprint of its pod template; UNTOLD until a Change has told of it."""
     images: Mapping[str, str]
     """Of each container, init containers too, by the container's name."""
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -80,6 +80,22 @@ def seats(
     return tuple(Seat(node, tuple(sorted(looks, key=_place))) for node, looks in sorted(found.items()))
 
 
+def counted(runs: Mapping[str, Sequence[ProbeRun]], change: GateChange, threshold: int) -> frozenset[str]:
+    """The runs for a change that it comes to, by name: of each node the first and the last of the failures that count,
+    and as many passes since as are asked for.
+
+    Args:
+        runs: a probe's runs by change.
+        change: the change.
+        threshold: how many passes are asked for after a failure.
+    """
+    found = set[str]()
+    for place in seats(runs, change, None):
+        passes = place.told[len(place.told) - place.passes :]
+        found |= {look.run for look in (*place.failures[:1], *place.failures[-1:], *passes[-threshold:])}
+    return frozenset(found)
+
+
 def _looks(run: ProbeRun) -> Iterator[tuple[str, Look]]:
     """What a run told of each node that it was pinned to; of several nodes, some are known before it is over."""
     status, name, began_at = run.status, run.metadata.name, run.metadata.creation_timestamp

@@ -91,6 +91,8 @@ class Rota:
         self._overdue: dict[str, Attempt] = {}
         """By target, what is under way though its time was over."""
         self._in_all = 0
+        self.began_at = slots.start
+        """When `begin` was asked last: a loop that works asks again and again."""
         self._removed = 0
         """How many targets were removed so far."""
         self._young: deque[Attempt] = deque()
@@ -114,6 +116,7 @@ class Rota:
 
     def begin(self, now: float) -> Iterator[Attempt]:
         """The probes to begin now."""
+        self.began_at = now
         self._starvation.sample(now)
         self._room.look(now)
         self._age(now)

@@ -126,7 +126,8 @@ class Loop:
             next_at = self.rota.next_at()
         except (IndexError, RuntimeError, StopIteration):  # it is at work while another thread looks
             return ""
-        late = 0.0 if next_at is None else self._clock() - next_at
+        # Where there is more to do than can be done slots wait, however well the loop does.
+        late = 0.0 if next_at is None else self._clock() - max(next_at, self.rota.began_at)
         return f"the loop is {late:.1f}s late" if late > SICK_SECONDS else ""
 
     def _run(self) -> None:
@@ -150,8 +151,9 @@ class Loop:
         wanted = {target.name for target in spec.targets}
         for gone in [name for name in self.rota.accounts if name not in wanted]:
             self.rota.remove(gone)
+        # Whatever else there is in it is for the pod that takes this one's place.
         self._spec = self._spec.model_copy(update={"targets": spec.targets})
-        self._driver.retarget(spec)
+        self._driver.retarget(self._spec)
         for target in spec.targets:
             self.rota.add(target.name, self._clock())
 

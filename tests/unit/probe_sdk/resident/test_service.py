@@ -243,3 +243,38 @@ def test_what_cannot_be_read_later_is_told_and_changes_nothing(
         stop.set()
         thread.join(SOON_SECONDS)
     assert 'target="well"' in metrics
+
+
+def test_a_loop_with_more_to_do_than_it_can_is_not_sick(tmp_path: Path) -> None:
+    write(tmp_path, "well")
+    now = [time.monotonic()]
+    loop = Loop(SpecFile(tmp_path).read(), Stuck, Turns(), lambda: now[0])
+    loop.start()
+    try:
+        now[0] += 2 * SICK_SECONDS
+        loop.rota.next_at = lambda: now[0] - SICK_SECONDS - 1  # type: ignore[method-assign]
+        assert "late" in loop.sick()
+        list(loop.rota.begin(now[0]))
+        assert loop.sick() == ""
+    finally:
+        loop.stop()
+
+
+def test_what_rolls_the_prober_is_left_to_the_next_one(tmp_path: Path) -> None:
+    taken: list[Spec] = []
+
+    class Noting(Stub):
+        def retarget(self, spec: Spec) -> None:
+            taken.append(spec)
+
+    write(tmp_path, "well")
+    loop = Loop(SpecFile(tmp_path).read(), Noting, Turns(), time.monotonic)
+    loop.start()
+    try:
+        other = {"interval": "5s", "params": {"url": "other"}, "targets": [{"name": "new"}]}
+        loop.retarget(Spec.model_validate(other))
+        eventually(lambda: len(taken) == 2)
+    finally:
+        loop.stop()
+    assert [one.name for one in taken[1].targets] == ["new"]
+    assert (taken[1].interval, taken[1].params) == (taken[0].interval, taken[0].params)

@@ -44,6 +44,9 @@ class Behaviour:
     ready: tuple[int, str] = (200, "[+]ping ok\n")
     read: tuple[int, Json] = (200, {"metadata": {"resourceVersion": "1"}, "items": []})
     write: tuple[int, Json] = (200, {})
+    created: tuple[int, Json] = (201, {})
+    missing = 0
+    """So many times the object that is written is not there."""
     read_seconds = 0.0
     events: Callable[[str], Iterator[Json]] | None = None
 
@@ -66,10 +69,18 @@ class Handler(BaseHTTPRequestHandler):
             self.say(code, text.encode())
         elif "watch=true" in self.path:
             self.watch()
+        elif self.behaviour.missing and "/configmaps/" in self.path:
+            self.behaviour.missing -= 1
+            self.say(404, json.dumps(status("NotFound", "not there")).encode())
         else:
             time.sleep(self.behaviour.read_seconds)  # how slow it is, is what it does
             code, body = self.behaviour.read
             self.say(code, json.dumps(body).encode())
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        code, answer = self.behaviour.created
+        self.say(code, json.dumps(answer).encode())
 
     def do_PATCH(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -153,6 +164,15 @@ def test_a_server_that_is_well(tmp_path: Path, leaf: Minted) -> None:
         found = probed(lambda one: one.passed > 1, server=server, watch=True)
     assert (found.verdict, found.failed) == (Verdict.PASSED, 0), found.message
     assert set(found.phases) == {"readyz", "get", "list", "write", "event"}
+
+
+@pytest.mark.parametrize("code", [201, 409])
+def test_the_object_that_is_written_is_made_by_whoever_is_first(tmp_path: Path, leaf: Minted, code: int) -> None:
+    behaviour = Behaviour()
+    behaviour.missing, behaviour.created = 1, (code, status("AlreadyExists", "there is one"))
+    with serving(tmp_path, leaf, behaviour) as server:
+        found = probed(lambda one: one.passed > 1, server=server, watch=True)
+    assert (found.failed, behaviour.missing) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from tests.unit.probes.loopback import (
     tcp_server,
 )
 
-from grpc_endpoint.health import Health, HealthExchange, as_request, request_of, varint
+from grpc_endpoint.health import Health, HealthExchange, _told, as_request, request_of, varint
 from grpc_endpoint.probe import probe
 from http_endpoint.prober import HttpProber
 from probe_sdk import Inconclusive, ProbeFailure
@@ -219,3 +219,8 @@ def test_names_that_make_no_url_say_nothing_of_the_server(wrong: dict[str, Any])
     account = resident(driver, params, explained)
     assert (account.verdict, account.failed, reasons(account)) == (Verdict.UNKNOWN, 0, {"BadParams"})
     assert "url" in account.message
+
+
+@pytest.mark.parametrize("status", ["9" * 5000, "\u00b2", "-1", "17", "x"])
+def test_a_status_that_is_none_is_told_and_nothing_more(status: str) -> None:
+    assert _told(status, "").startswith(f"the call ended {status}")

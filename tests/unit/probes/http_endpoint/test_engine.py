@@ -91,8 +91,7 @@ def test_a_call_that_comes_too_late_is_written_to_nobody_else() -> None:
             if fd != waker:
                 os.dup2(writer, waker)
         os.set_blocking(reader, False)
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            desk.engine.call(lambda: None)
+        desk.engine.call(lambda: None)
         with pytest.raises(BlockingIOError):
             os.read(reader, 1)
     finally:

@@ -151,3 +151,14 @@ def test_names_that_are_asked_for_no_more_are_forgotten(monkeypatch: pytest.Monk
         assert found.acquire(timeout=SOON_SECONDS)
     assert known.known(("pod-99", 80), clock[0]) == (("10.0.0.1",), True)
     assert len(known._known) <= 10
+
+
+def test_a_name_whose_address_takes_no_connection_is_looked_up_anew(server: Server, resolver: Resolver) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        params = {"url": f"http://told.example:{nobody.getsockname()[1]}/"}
+        with probing({"a": params, "well": {"url": f"http://well.example:{server.server_port}/"}}, resolver) as at_work:
+            assert reasons(at_work.ended(slots=5)) == {"Connect"}
+            assert at_work.ended("well", slots=5).failed == 0
+    assert resolver.asked["told.example"] >= 4
+    assert resolver.asked["well.example"] == 1

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from tests.unit.probes.loopback import tcp_server
 
+from http_endpoint.exchange import Exchange
 from http_endpoint.prober import HttpProber, request_of
 from http_endpoint.request import Request
 from probe_sdk.resident.account import Account, Denoise, Verdict
@@ -75,6 +76,15 @@ class Handler(BaseHTTPRequestHandler):
     def say_who(self) -> None:
         said = self.headers.get("Authorization", "")
         self.say_well(status=200 if said in ("Bearer secret", "Basic dXNlcjpzZWNyZXQ=") else 401)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        if self.path == "/length":
+            self.say_well(self.headers.get("Content-Length", "none").encode())
+        else:
+            self.say_well(status=303 if self.path == "/done" else 405, Location="/")
+
+    do_PUT = do_DELETE = do_POST  # noqa: N815 - as the library has it
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
@@ -329,3 +339,34 @@ def test_only_parameters_that_changed_are_read_again() -> None:
     prober.retarget(made({"a": {"url": "http://a/"}, "b": {"url": "http://c/"}, "d": {"url": "http://d/"}}))
     assert read == ["http://a/", "http://b/", "http://c/", "http://d/"]
     prober._engine.close()
+
+
+def test_an_answer_that_cannot_be_judged_fails_its_target_alone(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = Exchange.judge
+
+    def careless(self: Exchange, code: int, message: str, now: float) -> Any:
+        if self.request.url.endswith("?odd"):
+            raise ValueError("nobody thought of that")
+        return judge(self, code, message, now)
+
+    monkeypatch.setattr(Exchange, "judge", careless)
+    with probing({"odd": {"url": url(server, "/?odd")}, "a": {"url": url(server)}}) as at_work:
+        account = at_work.ended("odd")
+        assert at_work.ended(slots=5).failed == 0
+    assert account.classes.keys() >= {"Protocol"}
+    assert "cannot be judged" in account.message
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_after_a_303_the_other_place_is_got(server: Server, method: str) -> None:
+    params = {"url": url(server, "/done"), "method": method, "body": "a=b" if method != "DELETE" else ""}
+    with probing({"a": params}) as at_work:
+        account = at_work.ended()
+    assert (account.failed, reasons(account)) == (0, set())
+
+
+def test_a_post_of_nothing_says_how_long_it_is(server: Server) -> None:
+    with probing({"a": {"url": url(server, "/length"), "method": "POST", "expect": {"bodyMatches": "^0$"}}}) as at_work:
+        assert at_work.ended().failed == 0
