@@ -30,6 +30,7 @@ from tests.unit.probes.loopback import (
     tcp_server,
 )
 
+from apiserver.echo import subject_name
 from apiserver.probe import probe
 from cluster import api
 from probe_sdk.resident.account import Account, Verdict
@@ -69,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
             self.say(code, text.encode())
         elif "watch=true" in self.path:
             self.watch()
-        elif self.behaviour.missing and "/configmaps/" in self.path:
+        elif self.behaviour.missing and self.path.endswith(f"/{subject_name()}"):
             self.behaviour.missing -= 1
             self.say(404, json.dumps(status("NotFound", "not there")).encode())
         else:
