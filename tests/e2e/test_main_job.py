@@ -77,32 +77,32 @@ FAIL = (
 
 def test_a_passing_probe_passes_and_leaves_no_pod(lab: Lab, namespace: str) -> None:
     template(lab, "succeeds", SUCCEED)
+    of_it = ("-l", "kubeprobe.io/config=succeeds")
     lab.config("succeeds", "succeeds", namespace, schedule={"every": "3s"}, history={"passed": KEPT})
     status = lab.verdict("succeeds", "Passed", SOON_SECONDS, namespace)
     assert status["conditions"][0]["status"] == "True"
     eventually(
         "no pod of a passed run stays",
         lambda: not [
-            pod for pod in lab.kubectl.list("pods", namespace, "-l", "kubeprobe.io/config=succeeds")
+            pod for pod in lab.kubectl.list("pods", namespace, *of_it)
             if pod["status"]["phase"] == "Succeeded"
         ] or None,
         SOON_SECONDS,
     )  # fmt: skip
-    eventually(
-        "more runs than history may keep",
-        lambda: len(lab.kubectl.list("proberuns", namespace, "-l", "kubeprobe.io/config=succeeds")) > KEPT or None,
-        SOON_SECONDS,
-    )
-    eventually(
-        "history is held to its limit",
-        lambda: len(lab.kubectl.list("proberuns", namespace, "-l", "kubeprobe.io/config=succeeds")) <= KEPT or None,
-        SOON_SECONDS,
-    )
+    seen = set[str]()
+
+    def runs() -> int:
+        found = {one["metadata"]["name"] for one in lab.kubectl.list("proberuns", namespace, *of_it)}
+        seen.update(found)
+        return len(found)
+
+    eventually("there were more runs than history may keep", lambda: runs() and len(seen) > KEPT, SOON_SECONDS)
+    eventually("history is held to its limit", lambda: runs() <= KEPT, SOON_SECONDS)
     lab.kubectl.delete("probeconfig", "succeeds", namespace)
     eventually(
         "all goes with its config",
         lambda: (
-            not lab.kubectl.list("proberuns", namespace, "-l", "kubeprobe.io/config=succeeds")
+            not lab.kubectl.list("proberuns", namespace, *of_it)
             and lab.kubectl.get("proberesult", "succeeds", namespace) is None
         ),
         SOON_SECONDS,
