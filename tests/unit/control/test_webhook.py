@@ -38,6 +38,7 @@ async def ask(port: int, authorities: str, body: Any) -> Any:
     writer.write("\r\n".join((*lines, "")).encode() + content)
     answer = await reader.read()
     writer.close()
+    await writer.wait_closed()
     return json.loads(answer.partition(b"\r\n\r\n")[2])["response"]
 
 

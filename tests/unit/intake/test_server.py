@@ -118,6 +118,7 @@ async def test_the_end_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -
         await site.reports.entered.wait()
     assert await reader.read() == b""
     writer.close()
+    await writer.wait_closed()
 
 
 async def test_a_look_at_the_keys_ends_with_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
