@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,28 @@ HOST = "127.0.0.1"
 
 @dataclass
 class Operator:
-    """A running operator, and the cluster around it."""
+    """A running operator that can be killed, and the cluster around it."""
 
+    plane: ControlPlane
     kubectl: Kubectl
     url: str
+    log: Path
     process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=30)
+
+    def begin(self, *args: str) -> None:
+        """Start another one at its address."""
+        port = int(self.url.rpartition(":")[2])
+        self.process = start(self.plane.kubeconfig, port, self.log, *args)
+
+    def end(self) -> None:
+        """Tell it to end, and see that it does so cleanly."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(timeout=30) == 0, self.log.read_text()
 
     def template(self, name: str, **spec: Any) -> None:
         """Register an image that nobody will run."""
@@ -86,18 +104,34 @@ class Operator:
 
 @pytest.fixture(scope="session")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """The operator, ready, on an API server of its own: it would answer the objects of other tests."""
-    folder = tmp_path_factory.mktemp("operator")
+    """The operator, ready."""
+    with working(tmp_path_factory.mktemp("operator")) as operator:
+        yield operator
+
+
+@contextlib.contextmanager
+def working(
+    folder: Path, *args: str, before: Callable[[Kubectl], object] = lambda kubectl: None, audit_log: Path | None = None
+) -> Iterator[Operator]:
+    """An operator, ready, on an API server of its own: it would answer the objects of other tests.
+
+    Args:
+        folder: where all of it is kept.
+        args: options of `kubeprobe operator`.
+        before: makes what is to be there when the operator starts.
+        audit_log: where the API server writes down what is asked of it.
+    """
     log = folder / "operator.log"
-    with ControlPlane.start(folder / "plane") as plane:
+    with ControlPlane.start(folder / "plane", audit_log=audit_log) as plane:
         kubectl = Kubectl(plane.bin_dir / "kubectl", plane.kubeconfig)
         kubectl("apply", "--server-side", "-f", "-", stdin="---\n".join(crd_files().values()))
         kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=kubeprobe")
+        before(kubectl)
         port = free_port(HOST)
-        process = start(plane.kubeconfig, port, log)
-        yield Operator(kubectl, f"http://{HOST}:{port}", process)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0, log.read_text()
+        process = start(plane.kubeconfig, port, log, *args)
+        operator = Operator(plane, kubectl, f"http://{HOST}:{port}", log, process)
+        yield operator
+        operator.end()
     assert "Traceback" not in log.read_text(), log.read_text()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,12 +12,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from kubeprobe.cli.crds import crd_files
-from testbed import ControlPlane
-from tests.api.control.conftest import HOST, Operator, start
+from tests.api.control.conftest import Operator, working
 from tests.api.control.pods import ended
-from tests.lab.kubectl import Kubectl, eventually
-from tests.lab.process import free_port
+from tests.lab.kubectl import eventually
 
 RATE = 2
 BURST = 8
@@ -32,22 +28,11 @@ VERDICT_SECONDS = 3.0
 @pytest.fixture(scope="module")
 def frugal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """An operator that may write twice a second, on an API server of its own."""
-    folder = tmp_path_factory.mktemp("frugal")
-    log = folder / "operator.log"
-    with ControlPlane.start(folder / "plane") as plane:
-        kubectl = Kubectl(plane.bin_dir / "kubectl", plane.kubeconfig)
-        kubectl("apply", "--server-side", "-f", "-", stdin="---\n".join(crd_files().values()))
-        kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=kubeprobe")
-        kubectl("create", "namespace", "frugal")
-        kubectl("create", "serviceaccount", "default", "-n", "frugal")
-        port = free_port(HOST)
-        process = start(
-            plane.kubeconfig, port, log, f"--writes-per-second={RATE}", f"--writes-burst={BURST}", "--log-level=debug"
-        )
-        yield Operator(kubectl, f"http://{HOST}:{port}", process)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0, log.read_text()
-    assert "Traceback" not in log.read_text(), log.read_text()
+    options = (f"--writes-per-second={RATE}", f"--writes-burst={BURST}", "--log-level=debug")
+    with working(tmp_path_factory.mktemp("frugal"), *options) as operator:
+        operator.kubectl("create", "namespace", "frugal")
+        operator.kubectl("create", "serviceaccount", "default", "-n", "frugal")
+        yield operator
 
 
 def total(operator: Operator, name: str, **labels: str) -> float:

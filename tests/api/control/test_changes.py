@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kubeprobe.cli.crds import crd_files
-from testbed import ControlPlane
-from tests.api.control.conftest import HOST, SOON_SECONDS, Operator, start
+from tests.api.control.conftest import SOON_SECONDS, Operator, working
 from tests.lab.kubectl import Kubectl, eventually
-from tests.lab.process import free_port
 
 SHARD = "kubeprobe-known-deployment-0-of-1"
 QUIET = "1s"
@@ -26,23 +22,15 @@ QUIET = "1s"
 class Cluster:
     """An API server without controllers, and an operator that can be killed."""
 
-    plane: ControlPlane
     operator: Operator
-    log: Path
 
     @property
     def kubectl(self) -> Kubectl:
         return self.operator.kubectl
 
-    def kill(self) -> None:
-        """End the operator as a power cut would."""
-        self.operator.process.send_signal(signal.SIGKILL)
-        self.operator.process.wait(timeout=30)
-
-    def begin(self, *args: str) -> None:
-        """Start another one at its address."""
-        port = int(self.operator.url.rpartition(":")[2])
-        self.operator = replace(self.operator, process=start(self.plane.kubeconfig, port, self.log, *args))
+    @property
+    def log(self) -> Path:
+        return self.operator.log
 
     def deploy(self, namespace: str, image: str, name: str = "cart") -> None:
         """Apply a Deployment, and say of it what its controller would once it is rolled out."""
@@ -92,20 +80,9 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    folder = tmp_path_factory.mktemp("changes")
-    log = folder / "operator.log"
-    with ControlPlane.start(folder / "plane") as plane:
-        kubectl = Kubectl(plane.bin_dir / "kubectl", plane.kubeconfig)
-        kubectl("apply", "--server-side", "-f", "-", stdin="---\n".join(crd_files().values()))
-        kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=kubeprobe")
-        port = free_port(HOST)
-        process = start(plane.kubeconfig, port, log)
-        cluster = Cluster(plane, Operator(kubectl, f"http://{HOST}:{port}", process), log)
-        cluster.operator.template("watcher")
-        yield cluster
-        cluster.operator.process.send_signal(signal.SIGTERM)
-        assert cluster.operator.process.wait(timeout=30) == 0, log.read_text()
-    assert "Traceback" not in log.read_text(), log.read_text()
+    with working(tmp_path_factory.mktemp("changes")) as operator:
+        operator.template("watcher")
+        yield Cluster(operator)
 
 
 @pytest.fixture
@@ -173,17 +150,20 @@ def test_replicas_labels_and_annotations_are_no_change(cluster: Cluster, namespa
 
 def test_a_change_without_an_operator_is_found_when_it_is_back_and_told_once(cluster: Cluster, namespace: str) -> None:
     before = cluster.known("cart", namespace)
-    cluster.kill()
+    cluster.operator.kill()
     cluster.deploy(namespace, "cart:2")
-    cluster.begin()
+    cluster.operator.begin()
     change = cluster.change(namespace, 0)
     [one] = change["spec"]["objects"]
     assert (one["name"], one["type"], one.get("parts")) == ("cart", "Modified", None)
     eventually(
-        "the new fingerprint", lambda: cluster.known("cart", namespace) != before, SOON_SECONDS, cluster.log.read_text
+        "the new fingerprint",
+        lambda: cluster.known("cart", namespace) != before,
+        SOON_SECONDS,
+        cluster.log.read_text,
     )
-    cluster.kill()
-    cluster.begin()
+    cluster.operator.kill()
+    cluster.operator.begin()
     cluster.deploy(namespace, "cart:3")
     second = cluster.change(namespace, 1)
     assert [one["fingerprint"] for one in second["spec"]["objects"]] != [one["fingerprint"]]
@@ -212,8 +192,8 @@ def test_what_changed_cannot_be_edited(cluster: Cluster, namespace: str) -> None
 
 
 def test_secrets_are_followed_where_the_operator_was_told_to(cluster: Cluster, namespace: str) -> None:
-    cluster.kill()
-    cluster.begin(f"--secret-namespaces={namespace}")
+    cluster.operator.kill()
+    cluster.operator.begin(f"--secret-namespaces={namespace}")
     selector = {"matchLabels": {"app": "cart"}}
     cluster.kubectl("create", "secret", "generic", "password", "-n", namespace, "--from-literal=pw=old")
     cluster.kubectl("label", "secret", "password", "-n", namespace, "app=cart")

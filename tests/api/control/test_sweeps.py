@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import signal
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 
-from kubeprobe.cli.crds import crd_files
-from testbed import ControlPlane
-from tests.api.control.conftest import HOST, Operator, start
+from tests.api.control.conftest import Operator, working
 from tests.api.control.kubelets import Kubelets, kubelets
 from tests.lab.kubectl import Kubectl, eventually
-from tests.lab.process import free_port
 
 NODES = 120
 SWEEP_SECONDS = 180
@@ -30,16 +25,12 @@ SOON_SECONDS = 30
 class Cluster:
     """An API server with many nodes and an operator that can be killed."""
 
-    plane: ControlPlane
     operator: Operator
-    log: Path
 
     def restart(self) -> None:
         """Kill the operator as a power cut would, and start another one at its address."""
-        self.operator.process.send_signal(signal.SIGKILL)
-        self.operator.process.wait(timeout=30)
-        port = int(self.operator.url.rpartition(":")[2])
-        self.operator = replace(self.operator, process=start(self.plane.kubeconfig, port, self.log))
+        self.operator.kill()
+        self.operator.begin()
 
     def sweep(self, config: str, namespace: str, **target: Any) -> str:
         """Ask for a sweep, or for a run on some nodes; its name."""
@@ -67,19 +58,12 @@ class Cluster:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("sweeps")
-    log = folder / "operator.log"
-    with ControlPlane.start(folder / "plane", audit_log=folder / "audit" / "audit.log") as plane:
-        kubectl = Kubectl(plane.bin_dir / "kubectl", plane.kubeconfig)
-        kubectl("apply", "--server-side", "-f", "-", stdin="---\n".join(crd_files().values()))
-        kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=kubeprobe")
-        kubectl.apply(*(_node(f"node-{number:03}", pool="many") for number in range(NODES)))
-        port = free_port(HOST)
-        operator = Operator(kubectl, f"http://{HOST}:{port}", start(plane.kubeconfig, port, log))
-        found = Cluster(plane, operator, log)
-        yield found
-        found.operator.process.send_signal(signal.SIGTERM)
-        assert found.operator.process.wait(timeout=30) == 0, log.read_text()
-    assert "Traceback" not in log.read_text(), log.read_text()
+    with working(folder, before=_with_nodes, audit_log=folder / "audit" / "audit.log") as operator:
+        yield Cluster(operator)
+
+
+def _with_nodes(kubectl: Kubectl) -> None:
+    kubectl.apply(*(_node(f"node-{number:03}", pool="many") for number in range(NODES)))
 
 
 def _node(name: str, **labels: str) -> dict[str, Any]:
@@ -110,7 +94,7 @@ ALL = [f"node-{number:03}" for number in range(NODES)]
 
 def test_a_sweep_goes_in_waves_and_a_failing_node_is_cleared_by_itself_alone(cluster: Cluster, namespace: str) -> None:
     _config(cluster, "waves", namespace, maxConcurrent=7)
-    with kubelets(cluster.plane.kubeconfig, namespace, quota=0, failing={"node-007": "no disk"}) as seen:
+    with kubelets(cluster.operator.plane.kubeconfig, namespace, quota=0, failing={"node-007": "no disk"}) as seen:
         sweep = cluster.sweep("waves", namespace)
         eventually("seven pods", lambda: len(seen.begun) == 7, SOON_SECONDS, lambda: seen.begun)
         seen.quota = NODES * 2
@@ -143,7 +127,7 @@ def test_a_sweep_goes_in_waves_and_a_failing_node_is_cleared_by_itself_alone(clu
 
 def test_a_restart_in_the_middle_of_a_wave_repeats_no_node(cluster: Cluster, namespace: str) -> None:
     _config(cluster, "restart", namespace, maxConcurrent=5)
-    with kubelets(cluster.plane.kubeconfig, namespace, quota=23) as seen:
+    with kubelets(cluster.operator.plane.kubeconfig, namespace, quota=23) as seen:
         sweep = cluster.sweep("restart", namespace)
         eventually("23 are done, five under way", lambda: len(seen.begun) == 28, SOON_SECONDS, lambda: seen.begun)
         cluster.restart()
@@ -159,7 +143,7 @@ def test_a_restart_in_the_middle_of_a_wave_repeats_no_node(cluster: Cluster, nam
 
 def test_samples_take_turns(cluster: Cluster, namespace: str) -> None:
     _config(cluster, "sample", namespace, maxConcurrent=50, sample=50)
-    with kubelets(cluster.plane.kubeconfig, namespace) as seen:
+    with kubelets(cluster.operator.plane.kubeconfig, namespace) as seen:
         for number in range(1, 4):
             run = cluster.sweep("sample", namespace)
             assert cluster.operator.completed(run, namespace, SWEEP_SECONDS)["targets"]["passed"] == 50
@@ -181,7 +165,7 @@ def test_a_node_that_is_gone_fails_no_more_and_long_words_make_no_large_objects(
     kubectl = cluster.operator.kubectl
     kubectl.apply(*(_node(name, pool="long") for name in names))
     _config(cluster, "long", namespace, pool="long", maxConcurrent=50)
-    with kubelets(cluster.plane.kubeconfig, namespace, failing=dict.fromkeys(names, "<" * 1024)):
+    with kubelets(cluster.operator.plane.kubeconfig, namespace, failing=dict.fromkeys(names, "<" * 1024)):
         sweep = cluster.sweep("long", namespace)
         assert cluster.operator.completed(sweep, namespace, SWEEP_SECONDS)["targets"]["failed"] == 40
         answer = cluster.result("long", namespace, "Failed", "NodesFailed")
@@ -208,7 +192,7 @@ def test_reports_that_come_together_are_written_together_and_answered_when_they_
     cluster: Cluster, namespace: str
 ) -> None:
     _config(cluster, "reports", namespace, maxConcurrent=40)
-    with kubelets(cluster.plane.kubeconfig, namespace, quota=0) as seen:
+    with kubelets(cluster.operator.plane.kubeconfig, namespace, quota=0) as seen:
         sweep = cluster.sweep("reports", namespace)
         eventually("forty pods", lambda: len(seen.begun) == 40, SOON_SECONDS, lambda: seen.begun)
         pods = [f"{sweep}-0-{index}" for index in range(40)]
@@ -236,7 +220,9 @@ def _deliver(cluster: Cluster, token: str) -> httpx.Response:
 
 def _writes(cluster: Cluster, run: str) -> int:
     """How often the status of a run was written, as the API server's audit log has it."""
-    assert cluster.plane.audit_log is not None
-    events = [json.loads(line) for line in cluster.plane.audit_log.read_text().splitlines() if f'"{run}"' in line]
+    assert cluster.operator.plane.audit_log is not None
+    events = [
+        json.loads(line) for line in cluster.operator.plane.audit_log.read_text().splitlines() if f'"{run}"' in line
+    ]
     told = [(event["verb"], event.get("objectRef", {}).get("resource"), event["stage"]) for event in events]
     return told.count(("patch", "proberuns", "ResponseComplete"))

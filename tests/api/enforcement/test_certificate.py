@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import signal
 import socket
 import ssl
 from collections.abc import Iterator
@@ -12,9 +11,7 @@ from typing import Any
 
 import pytest
 
-from kubeprobe.cli.crds import crd_files
-from testbed import ControlPlane
-from tests.api.control.conftest import HOST, SOON_SECONDS, start
+from tests.api.control.conftest import HOST, SOON_SECONDS, working
 from tests.api.enforcement.test_webhook import configured
 from tests.lab.kubectl import Kubectl, eventually
 from tests.lab.process import free_port
@@ -55,23 +52,17 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("certificate")
-    log = folder / "operator.log"
-    with ControlPlane.start(folder / "plane") as plane:
-        kubectl = Kubectl(plane.bin_dir / "kubectl", plane.kubeconfig)
-        kubectl("apply", "--server-side", "-f", "-", stdin="---\n".join(crd_files().values()))
-        kubectl("wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=kubeprobe")
-        kubectl("create", "namespace", NAMESPACE)
-        configuration = configured("https://localhost:1/v1/admission", "")
-        del configuration["webhooks"][0]["clientConfig"]["caBundle"]
-        kubectl.apply(configuration)
-        port = free_port(HOST)
-        options = (f"--webhook-service={NAMESPACE}/{NAME}", f"--webhook-port={port}")
-        process = start(plane.kubeconfig, free_port(HOST), log, *options)
-        yield Site(kubectl, port)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0, log.read_text()
-    assert "Traceback" not in log.read_text(), log.read_text()
+    port = free_port(HOST)
+    options = (f"--webhook-service={NAMESPACE}/{NAME}", f"--webhook-port={port}")
+    with working(tmp_path_factory.mktemp("certificate"), *options, before=_with_webhook) as operator:
+        yield Site(operator.kubectl, port)
+
+
+def _with_webhook(kubectl: Kubectl) -> None:
+    kubectl("create", "namespace", NAMESPACE)
+    configuration = configured("https://localhost:1/v1/admission", "")
+    del configuration["webhooks"][0]["clientConfig"]["caBundle"]
+    kubectl.apply(configuration)
 
 
 def test_the_api_server_trusts_what_the_webhook_shows(site: Site) -> None:

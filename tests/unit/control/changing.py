@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.unit.control.cluster import Cluster
+from tests.unit.control.cluster import Cluster, at_work, turns
 from tests.unit.control.parts import make_context, make_nodes, make_residents, make_results, make_runs
 from tests.unit.plan.builders import CREATED, meta, template
 from tests.unit.plan.changes import over, workload_body
@@ -42,6 +42,8 @@ from kubeprobe.kube.port import (
 
 OWN = "kubeprobe-system"
 DONE = {"observedGeneration": 1, "replicas": 3, "updatedReplicas": 3, "readyReplicas": 3, "availableReplicas": 3}
+ROLLOUT: dict[str, Any] = {"rollout": {"namespaceSelector": {}}}
+"""A trigger: the rollouts of all namespaces."""
 TURNS = 60
 
 
@@ -142,10 +144,7 @@ class Replica:
         kinds = (CHANGES, CONFIGS, GATES, NAMESPACES, RUNS, TEMPLATES)
         feeds = {feed.resource.plural: feed.sink for feed in self.watcher.feeds() if feed.resource in kinds}
         self.sinks: dict[str, Any] = feeds
-        for plural, sink in self.sinks.items():
-            for body in cluster.all(plural):
-                sink.observe(body)
-        cluster.also = self._hear
+        cluster.also = cluster.show(self.sinks)
         self._tasks = [asyncio.create_task(self.changes.run()), asyncio.create_task(self.context.recorder.run())]
 
     async def stop(self) -> None:
@@ -159,17 +158,12 @@ class Replica:
 
     async def settle(self) -> None:
         """Work on all that is due now."""
-        worker = asyncio.create_task(self.queue.work(self._work))
-        for _ in range(3):
-            for _ in range(TURNS):
-                await asyncio.sleep(0)
-            for part in (self.changes.batches, self.changes.ledgers):
-                part._stirred.set()  # time may have passed
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
-        worker.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await worker
+        async with at_work(self.queue, self._work):
+            for _ in range(3):
+                await turns(TURNS)
+                for part in (self.changes.batches, self.changes.ledgers):
+                    part._stirred.set()  # time may have passed
+            await turns(TURNS)
 
     async def later(self, seconds: float) -> None:
         """Let time pass."""
@@ -183,13 +177,6 @@ class Replica:
                 await self.reconcilers[work[0]](work[1])
         except (ApiError, NotLeadingError):
             self.queue.add_after(work, 1)
-
-    def _hear(self, plural: str, body: Object, gone: bool) -> None:
-        sink = self.sinks.get(plural)
-        if sink is not None and gone:
-            sink.forget((body["metadata"].get("namespace", ""), body["metadata"]["name"]), body["metadata"]["uid"])
-        elif sink is not None:
-            sink.observe(body)
 
     def _seconds(self) -> float:
         return (self.now - CREATED).total_seconds()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from itertools import count
 
 from tests.unit.plan.builders import CREATED
 
+from kubeprobe.control.context import Work
+from kubeprobe.control.queue import WorkQueue
 from kubeprobe.kube.port import ApiError, Object, Resource
+from kubeprobe.kube.reflector import Sink
 
 Key = tuple[str, str, str]
 
@@ -35,6 +39,21 @@ class Cluster:
     def all(self, plural: str) -> list[Object]:
         """The objects of a kind, by name."""
         return [body for key, body in sorted(self.objects.items()) if key[0] == plural]
+
+    def show(self, sinks: Mapping[str, Sink]) -> Callable[[str, Object, bool], None]:
+        """Have the sinks of some kinds see what is there; gives that by which they hear what becomes of it."""
+
+        def hear(plural: str, body: Object, gone: bool) -> None:
+            sink = sinks.get(plural)
+            if sink is not None and gone:
+                sink.forget((body["metadata"].get("namespace", ""), body["metadata"]["name"]), body["metadata"]["uid"])
+            elif sink is not None:
+                sink.observe(body)
+
+        for plural in sinks:
+            for body in self.all(plural):
+                hear(plural, body, False)
+        return hear
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
         return copy.deepcopy(self._known((resource.plural, namespace or "", name)))
@@ -138,3 +157,24 @@ def _merged(target: Object, patch: Object) -> Object:
         else:
             merged[name] = value
     return copy.deepcopy(merged)
+
+
+@contextlib.asynccontextmanager
+async def at_work(
+    queue: WorkQueue[Work], handle: Callable[[Work], Awaitable[None]], workers: int = 1
+) -> AsyncIterator[None]:
+    """Have a queue worked on until the block ends."""
+    tasks = [asyncio.create_task(queue.work(handle)) for _ in range(workers)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+async def turns(count: int) -> None:
+    """Let whoever can go on do so for so many turns of the loop."""
+    for _ in range(count):
+        await asyncio.sleep(0)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.unit.control.cluster import Cluster
+from tests.unit.control.cluster import Cluster, at_work, turns
 from tests.unit.control.parts import make_changes, make_context, make_residents, make_runs
 from tests.unit.plan.builders import CREATED, NAMESPACE, template
 
@@ -25,7 +23,7 @@ from kubeprobe.control.result import ResultReconciler
 from kubeprobe.control.view import Key
 from kubeprobe.control.watch import Watcher
 from kubeprobe.control.wave import WaveReconciler
-from kubeprobe.kube.port import CHANGES, CONFIGS, GATES, NAMESPACES, RUNS, TEMPLATES, ApiError, Object, Resource
+from kubeprobe.kube.port import CHANGES, CONFIGS, GATES, NAMESPACES, RUNS, TEMPLATES, ApiError, Resource
 from kubeprobe.plan.change_runs import Skipped
 from kubeprobe.plan.demand import Followed
 from kubeprobe.plan.fingerprint import Tracked
@@ -83,10 +81,7 @@ class Operator:
         watcher = Watcher(self.context, runs, waves, residents, make_changes(self.context))
         self.sinks = {feed.resource.plural: feed.sink for feed in watcher.feeds()}
         self.errors: list[ApiError] = []
-        cluster.told = self._hear
-        for plural, sink in self.sinks.items():
-            for body in cluster.all(plural):
-                sink.observe(body)
+        cluster.told = cluster.show(self.sinks)
 
     def _nodes(self) -> Collection[str] | None:
         self.asked_for_nodes += 1
@@ -95,13 +90,6 @@ class Operator:
     def _tick(self) -> float:
         self._ticks += self.seconds_a_look
         return (self.now - CREATED).total_seconds() + self._ticks
-
-    def _hear(self, plural: str, body: Object, gone: bool) -> None:
-        sink = self.sinks.get(plural)
-        if sink is not None and gone:
-            sink.forget((body["metadata"].get("namespace", ""), body["metadata"]["name"]), body["metadata"]["uid"])
-        elif sink is not None:
-            sink.observe(body)
 
     async def settle(self) -> None:
         """Work on all that is due now."""
@@ -119,13 +107,8 @@ class Operator:
                 self.errors.append(error)
                 self.queue.add_after(work, 1)
 
-        workers = [asyncio.create_task(self.queue.work(handle)) for _ in range(4)]
-        for _ in range(200):
-            await asyncio.sleep(0)
-        for worker in workers:
-            worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await worker
+        async with at_work(self.queue, handle, workers=4):
+            await turns(200)
 
     async def later(self, seconds: float, *, step: float = 1.0) -> None:
         """Let time pass in steps."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.unit.control.changing import World
+from tests.unit.control.changing import ROLLOUT, World
 from tests.unit.plan.builders import config, on_demand
 from tests.unit.plan.changes import triggered
 from tests.unit.plan.gates import gate
@@ -19,17 +18,7 @@ from kubeprobe.kube.port import CONFIGS, GATES, RUNS, ApiError, Object
 from kubeprobe.plan.changed import Announcement
 
 EDITED = {"generation": 2}
-ROLLOUT: dict[str, Any] = {"rollout": {"namespaceSelector": {}}}
 QUOTA = ApiError(403, "Forbidden", "exceeded quota")
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World(triggered(ROLLOUT))
-    made.deploy("cart:1")
-    await made.start()
-    yield made
-    await made.replica.stop()
 
 
 async def test_a_config_that_is_suspended_while_it_was_busy_keeps_no_change_open(world: World) -> None:

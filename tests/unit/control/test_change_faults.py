@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,17 +13,7 @@ from kubeprobe.control import ledgers
 from kubeprobe.control.follow import followable
 from kubeprobe.kube.port import CONFIGMAPS, CONFIGS, SECRETS
 
-ROLLOUT: dict[str, Any] = {"rollout": {"namespaceSelector": {}}}
 SHARD = "kubeprobe-known-deployment-0-of-1"
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World(triggered(ROLLOUT))
-    made.deploy("cart:1")
-    await made.start()
-    yield made
-    await made.replica.stop()
 
 
 @pytest.mark.parametrize("line", ["x" * 300 + " 00000000000000aa", " 00000000000000aa"])

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.unit.control.changing import World
+from tests.unit.control.changing import ROLLOUT, World
 from tests.unit.plan.builders import CREATED
 from tests.unit.plan.changes import change as change_of
 from tests.unit.plan.changes import triggered, workload_body
@@ -18,16 +18,6 @@ from kubeprobe.plan.change import KEPT_CHANGES
 
 DEPLOYMENT_SHARD = "kubeprobe-known-deployment-0-of-1"
 EDITED = {"generation": 2}
-ROLLOUT: dict[str, Any] = {"rollout": {"namespaceSelector": {}}}
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World(triggered(ROLLOUT))
-    made.deploy("cart:1")
-    await made.start()
-    yield made
-    await made.replica.stop()
 
 
 async def test_a_changed_workload_is_a_change_and_its_probe_runs(world: World) -> None:

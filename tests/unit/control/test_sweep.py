@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.unit.control.cluster import Cluster
+from tests.unit.control.cluster import Cluster, at_work, turns
 from tests.unit.control.parts import make_changes, make_context, make_residents, make_runs
 from tests.unit.plan.builders import CREATED, config, meta, on_demand, template
 
@@ -25,7 +25,7 @@ from kubeprobe.control.view import Key
 from kubeprobe.control.watch import Watcher
 from kubeprobe.control.wave import WaveReconciler
 from kubeprobe.intake.port import Answer, PodIdentity
-from kubeprobe.kube.port import CONFIGS, PODS, RUNS, TEMPLATES, ApiError, Object
+from kubeprobe.kube.port import CONFIGS, PODS, RUNS, TEMPLATES, ApiError
 from probe_sdk.wire import Report
 
 NAMESPACE = "probes"
@@ -49,17 +49,7 @@ class Operator:
         self.watcher = Watcher(self.context, runs, self.waves, make_residents(self.context), make_changes(self.context))
         self.reports = ReportSink(self.context, runs, self.waves, lambda: True)
         self.sinks = {feed.resource.plural: feed.sink for feed in self.watcher.feeds()}
-        cluster.told = self._hear
-        for plural, sink in self.sinks.items():
-            for body in cluster.all(plural):
-                sink.observe(body)
-
-    def _hear(self, plural: str, body: Object, gone: bool) -> None:
-        sink = self.sinks.get(plural)
-        if sink is not None and gone:
-            sink.forget((body["metadata"].get("namespace", ""), body["metadata"]["name"]), body["metadata"]["uid"])
-        elif sink is not None:
-            sink.observe(body)
+        cluster.told = cluster.show(self.sinks)
 
     async def settle(self) -> None:
         """Work on all that is due now."""
@@ -71,12 +61,8 @@ class Operator:
             elif kind is Kind.RESULT:
                 await self.results.reconcile(key)
 
-        worker = asyncio.create_task(self.queue.work(handle))
-        for _ in range(400):
-            await asyncio.sleep(0)
-        worker.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await worker
+        async with at_work(self.queue, handle):
+            await turns(400)
 
     async def _run(self, key: Key) -> None:
         try:

@@ -18,9 +18,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
 
-from aiohttp import StreamReader, hdrs, web
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import RawRequestMessage
+from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from pydantic import ValidationError
 from pydantic_core import to_json
@@ -28,7 +26,7 @@ from pydantic_core import to_json
 from kubeprobe.api import WorkloadKind
 from kubeprobe.intake import refusal
 from kubeprobe.intake.answer import JSON, answer
-from kubeprobe.intake.body import read_body
+from kubeprobe.intake.body import bounded, read_body
 from kubeprobe.intake.metrics import BUCKETS
 from kubeprobe.intake.places import Places
 from kubeprobe.intake.quiet import QuietLogger
@@ -190,7 +188,7 @@ async def serve_admission(handler: AdmissionHandler, where: Webhook) -> AsyncIte
     log = QuietLogger(logger, {})
     server = web.Server(
         handler.handle,
-        request_factory=_bounded_request,
+        request_factory=bounded(lambda _: MAX_REVIEW_BYTES),
         access_log=None,
         logger=log,
         auto_decompress=False,
@@ -204,15 +202,3 @@ async def serve_admission(handler: AdmissionHandler, where: Webhook) -> AsyncIte
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
-
-
-def _bounded_request(
-    message: RawRequestMessage,
-    payload: StreamReader,
-    protocol: web.RequestHandler,
-    writer: AbstractStreamWriter,
-    task: asyncio.Task[None],
-) -> web.BaseRequest:
-    """aiohttp's own request, which stops reading a body at our bound."""
-    loop = asyncio.get_running_loop()
-    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_REVIEW_BYTES)

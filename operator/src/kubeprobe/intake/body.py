@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from aiohttp import hdrs, web
+from aiohttp import StreamReader, hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
 
 from kubeprobe.intake import refusal
 
@@ -36,3 +39,24 @@ async def read_body(request: web.BaseRequest, what: str, max_bytes: int, seconds
         raise refusal.too_slow(seconds) from error
     except (web.RequestPayloadError, ConnectionError) as error:
         raise refusal.broken_off() from error
+
+
+def bounded(max_bytes: Callable[[str], int]) -> Callable[..., web.BaseRequest]:
+    """What makes aiohttp's own requests, which stop reading a body at our bound.
+
+    Args:
+        max_bytes: the bound of a path.
+    """
+
+    def request(
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        loop = asyncio.get_running_loop()
+        bound = max_bytes(message.url.path)
+        return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=bound)
+
+    return request
