@@ -36,9 +36,11 @@ async def ask(port: int, authorities: str, body: Any) -> Any:
     content = json.dumps(body).encode()
     lines = ("POST /v1/admission HTTP/1.1", f"Host: {HOST}", f"Content-Length: {len(content)}", "Connection: close", "")
     writer.write("\r\n".join((*lines, "")).encode() + content)
-    answer = await reader.read()
-    writer.close()
-    await writer.wait_closed()
+    try:
+        answer = await reader.read()
+    finally:
+        writer.close()
+        await writer.wait_closed()
     return json.loads(answer.partition(b"\r\n\r\n")[2])["response"]
 
 

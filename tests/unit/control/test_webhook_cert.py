@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import ssl
 from datetime import datetime, timedelta
 from typing import Any
@@ -53,7 +54,7 @@ async def shows(replica: WebhookCertificate, trusted: str, host: str = NAME.host
     """Whether who trusts these authorities can speak to a replica."""
 
     async def end(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
+        await closed(writer)
 
     server = await asyncio.start_server(end, "127.0.0.1", 0, ssl=replica.tls)
     async with server:
@@ -63,8 +64,14 @@ async def shows(replica: WebhookCertificate, trusted: str, host: str = NAME.host
             _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=client, server_hostname=host)
         except (ssl.SSLError, ConnectionError):
             return False
-        writer.close()
+        await closed(writer)
         return True
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 async def test_it_is_made_trusted_and_shown_by_all() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -85,14 +87,23 @@ async def test_a_renewed_certificate_is_used_at_once(
     monkeypatch.setattr(room, "LOOK_SECONDS", 0.001)
     write_pair(tmp_path, serial=1)
     certificate, port = certificate_in(tmp_path), free_port()
-    renewing = asyncio.create_task(certificate.run())
-    async with serve(Intake(Site().deps()), HOST, 0, Tls(port, certificate)):
+    async with renewing(certificate), serve(Intake(Site().deps()), HOST, 0, Tls(port, certificate)):
         assert await serial_at(port) == 1
         with caplog.at_level(logging.INFO):
             write_pair(tmp_path, serial=2)
             await until(lambda: "was renewed" in caplog.text)
         assert await serial_at(port) == 2
-    renewing.cancel()
+
+
+@contextlib.asynccontextmanager
+async def renewing(certificate: Certificate) -> AsyncIterator[None]:
+    task = asyncio.create_task(certificate.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def serial_at(port: int) -> int:
@@ -111,14 +122,13 @@ async def test_a_pair_that_does_not_fit_is_told_once_and_changes_nothing(
         write_pair(tmp_path, serial=2, key="another")
         (tmp_path / "tls.key").write_bytes(good)
         with caplog.at_level(logging.INFO):
-            renewing = asyncio.create_task(certificate.run())
-            await until(lambda: "cannot be read, the last one stays" in caplog.text)
-            assert await serial_at(port) == 1
-            write_pair(tmp_path, serial=3)
-            await until(lambda: "was renewed" in caplog.text)
+            async with renewing(certificate):
+                await until(lambda: "cannot be read, the last one stays" in caplog.text)
+                assert await serial_at(port) == 1
+                write_pair(tmp_path, serial=3)
+                await until(lambda: "was renewed" in caplog.text)
         assert await serial_at(port) == 3
         assert caplog.text.count("cannot be read") == 1
-        renewing.cancel()
 
 
 def test_files_that_are_not_there_are_an_error_at_the_start(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -144,10 +144,16 @@ def resident(
     finally:
         driver.call(lambda: rota.remove("a"))
         soon(lambda: "a" not in rota.accounts and not account.under_way, account)  # what is under way may clean up
+        soon(lambda: not isinstance(driver, CheckDriver) or _is_quiet(driver._loop), account)
         driver.stop()
         thread.join(SOON_SECONDS)
         assert not thread.is_alive()
     return account
+
+
+def _is_quiet(loop: Any) -> bool:
+    """Whether a loop has no connections left: one is what wakes it."""
+    return len(loop._selector.get_map()) <= 1
 
 
 def soon(found: Callable[[], bool], account: Account) -> None:
@@ -192,4 +198,15 @@ def run_once(probe: Probe[Any], params: dict[str, Any]) -> None:
     assert check is not None
     outcome = check(probe._model.model_validate(params))
     if asyncio.iscoroutine(outcome):
-        asyncio.run(outcome)
+        asyncio.run(_to_its_end(outcome))
+
+
+async def _to_its_end(check: Coroutine[Any, Any, None]) -> None:
+    """The check, and the goodbyes of its connections, which a process that ends does not wait for."""
+    loop = asyncio.get_running_loop()
+    try:
+        await check
+    finally:
+        async with asyncio.timeout(SOON_SECONDS):
+            while not _is_quiet(loop):  # noqa: ASYNC110 - nobody tells of their ends
+                await asyncio.sleep(0.001)

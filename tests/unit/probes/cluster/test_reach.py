@@ -42,12 +42,14 @@ async def test_nobody_listens() -> None:
 
 async def answer_with(response: bytes | None) -> tuple[asyncio.Server, int]:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        if response is None:
-            await reader.read(-1)
-        else:
-            writer.write(response)
-        writer.close()
+        try:
+            await reader.readline()
+            if response is None:
+                await reader.read(-1)
+            else:
+                writer.write(response)
+        finally:
+            writer.close()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     return server, int(server.sockets[0].getsockname()[1])
