@@ -37,7 +37,7 @@ layers: setup ## the rooms' import contracts
 test: check test-unit test-api test-e2e ## all checks and tests: unit, API (real apiserver and etcd), end to end (testbed)
 
 test-unit: setup ## pure tests, with the coverage that plan/ and api/ are held to
-	$(RUN) pytest tests/unit -n 2 --dist loadfile --cov --cov-report= -q
+	$(RUN) pytest tests/unit -n 2 --dist loadfile --cov=kubeprobe.plan --cov=kubeprobe.api --cov-report= -q
 	$(RUN) coverage report --include='*/kubeprobe/plan/*,*/kubeprobe/api/*' --fail-under=100 --show-missing --skip-covered
 
 test-api: setup ## against a real apiserver and etcd, no kubelet; and release tools' own clients against the HTTP gate

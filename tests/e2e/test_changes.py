@@ -29,7 +29,7 @@ def watch(lab: Lab) -> Iterator[str]:
     lab.kubectl.apply(_body("ProbeTemplate", name, spec), _body("ChangeGate", name, gate))
     yield name
     lab.kubectl.delete("changegate", name)
-    lab.kubectl.delete("namespace", name)
+    lab.kubectl.delete("namespace", name, "", "--wait=false")
     lab.kubectl.delete("probetemplate", name)
 
 

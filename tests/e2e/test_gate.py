@@ -15,7 +15,7 @@ from tests.lab.process import operator_beside
 from tests.lab.shop import PROBE, Shop
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def shop(lab: Lab) -> Iterator[Shop]:
     """A shop whose gate holds, with a first release that was found good."""
     made = Shop(lab)
@@ -73,6 +73,20 @@ def test_a_bad_release_is_found_on_its_node_held_and_taken_back(shop: Shop) -> N
     assert {"GateClosed", "GateOpened", "ChangePassed", "ChangeFailed"} <= reasons
 
 
+def test_a_gate_that_is_deleted_while_closed_or_no_longer_enforced_holds_nothing(shop: Shop) -> None:
+    # The last one with this gate.
+    shop.hold("freeze")
+    shop.becomes("Closed", "Hold")
+    refused = eventually("it holds", lambda: shop.refusal(shop.next, "3"), SOON_SECONDS)
+    assert "spec.hold keeps it closed: freeze" in refused
+    shop.set_gate(enforcement="Warn", hold={"reason": "freeze"})
+    eventually("it warns", lambda: shop.refusal(shop.next, "3") == "", SOON_SECONDS, shop.status)
+    shop.set_gate(hold={"reason": "freeze"})
+    eventually("it holds again", lambda: shop.refusal(shop.next, "3"), SOON_SECONDS, shop.status)
+    shop.lab.kubectl.delete("changegate", shop.gate)
+    eventually("it holds no more", lambda: shop.refusal(shop.next, "3") == "", SOON_SECONDS)
+
+
 def test_it_holds_while_the_operator_is_dead_and_what_passed_meanwhile_is_found(lab: Lab, tmp_path: Path) -> None:
     # In the same namespace as the one in the cluster, so that they share the Lease and what is known of changes.
     with operator_beside(lab, tmp_path / "operator.log", "--lease-namespace", NAMESPACE) as operator:
@@ -106,16 +120,3 @@ def test_it_holds_while_the_operator_is_dead_and_what_passed_meanwhile_is_found(
             assert len(changes(lab, shop.watch)) == 3
         finally:
             shop.close()
-
-
-def test_a_gate_that_is_deleted_while_closed_or_no_longer_enforced_holds_nothing(shop: Shop) -> None:
-    shop.hold("freeze")
-    shop.becomes("Closed", "Hold")
-    refused = eventually("it holds", lambda: shop.refusal(shop.next, "3"), SOON_SECONDS)
-    assert "spec.hold keeps it closed: freeze" in refused
-    shop.set_gate(enforcement="Warn", hold={"reason": "freeze"})
-    eventually("it warns", lambda: shop.refusal(shop.next, "3") == "", SOON_SECONDS, shop.status)
-    shop.set_gate(hold={"reason": "freeze"})
-    eventually("it holds again", lambda: shop.refusal(shop.next, "3"), SOON_SECONDS, shop.status)
-    shop.lab.kubectl.delete("changegate", shop.gate)
-    eventually("it holds no more", lambda: shop.refusal(shop.next, "3") == "", SOON_SECONDS)

@@ -26,7 +26,7 @@ def namespace(lab: Lab) -> Iterator[str]:
     name = f"kills-{uuid.uuid4().hex[:6]}"
     lab.namespace(name)
     yield name
-    lab.kubectl.delete("namespace", name)
+    lab.kubectl.delete("namespace", name, "", "--wait=false")
 
 
 def test_kills_in_mid_run(lab: Lab, namespace: str, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def namespace(lab: Lab) -> Iterator[str]:
     name = f"jobs-{uuid.uuid4().hex[:6]}"
     lab.namespace(name)
     yield name
-    lab.kubectl.delete("namespace", name)
+    lab.kubectl.delete("namespace", name, "", "--wait=false")
 
 
 def template(lab: Lab, name: str, script: str, **spec: Any) -> None:

@@ -69,9 +69,8 @@ class Lab:
     def register(self, cases: Iterable[str] = CASES) -> None:
         """Make the probes' namespace, and register cases with their accounts and rights."""
         self.namespace(PROBES)
-        for case in cases:
-            for manifest in ("template.yaml", "rbac.yaml"):
-                self.kubectl.apply(*self.manifests(ROOT / "probes" / case / manifest))
+        files = [ROOT / "probes" / case / name for case in cases for name in ("template.yaml", "rbac.yaml")]
+        self.kubectl.apply(*(one for file in files for one in self.manifests(file)))
 
     def manifests(self, path: Path) -> list[dict[str, Any]]:
         """The objects of a file, with the case library's image where this cluster pulls it."""

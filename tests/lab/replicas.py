@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,10 @@ class Replicas:
         """What they say of themselves."""
         return [replica.says("/readyz") for replica in self.both]
 
-    def writes(self) -> list[audit.Write]:
+    def writes(self, since: datetime = audit.EVER) -> list[audit.Write]:
         """All writes of operators that were answered until now, but for those to the lease."""
         assert self.plane.audit_log is not None
-        return [write for write in audit.writes(self.plane.audit_log) if not write.lease]
+        return [write for write in audit.writes(self.plane.audit_log, since) if not write.lease]
 
     def prepare(self, namespace: str, configs: int, every: str, **spec: Any) -> None:
         """Make a namespace with so many configs whose pods nobody runs."""

@@ -119,6 +119,8 @@ def kubelet_config(node: Node, layout: Layout, authority: Path, serving: KeyPair
         "podLogsDir": str(node.root / "pod-logs"),
         "volumePluginDir": str(node.root / "volume-plugins"),
         "serializeImagePulls": False,
+        # By default a pod's ConfigMap changes within a minute and a half: far too long to wait for, again and again.
+        "syncFrequency": "10s",
         # The disk is the user's: how full it is says nothing about this node.
         "evictionHard": {"memory.available": "100Mi"},
         "imageGCHighThresholdPercent": 100,

@@ -96,7 +96,7 @@ def test_a_thawed_leader_writes_nothing_and_can_lead_again(replicas: Replicas, n
         name, thawed_at = identity(old), frozen_for_a_while(old, noted)
         eventually("it stands by", lambda old=old: "stands by" in old.says("/readyz"), SOON_SECONDS, replicas.roles)  # type: ignore[misc]
         goes_on(noted, SOON_SECONDS)
-        late = [write for write in replicas.writes() if write.identity == name and write.at >= thawed_at]
+        late = [write for write in replicas.writes(since=thawed_at) if write.identity == name]
         # What was on its way already cannot be called back, but it is refused as outdated.
         assert [write for write in late if not write.refused] == []
     new = replicas.other(old)

@@ -29,6 +29,8 @@ class Admission:
 
     server: Server
     gates: list[str] = field(default_factory=list)
+    workloads: set[str] = field(default_factory=set)
+    """The paths of those that were made."""
 
     def gate(self, body: Body) -> None:
         """Put a gate there, its status as the operator would write it."""
@@ -54,12 +56,14 @@ class Admission:
         ]
         params = {"dryRun": "All"} if case.dry_run else {}
         if case.before is None:
+            self.workloads.add(f"{path}/cart")
             return self.server.http.post(path, json=body, headers=headers, params=params)
         return self.server.http.put(f"{path}/cart", json=body, headers=headers, params=params)
 
     def prepare(self, case: Case) -> None:
         """What is there before the attempt: the workload as it was, and the gates."""
         if case.before is not None:
+            self.workloads.add(f"{objects(case.before)}/cart")
             made = self.server.http.post(objects(case.before), json=case.before)
             assert made.status_code == 201, made.text
         for one in case.gates:
@@ -71,9 +75,9 @@ class Admission:
             self.server.patch("ChangeGate", name, {"metadata": {"finalizers": None}})
             self.server.http.delete(f"{self.server.path('ChangeGate')}/{name}")
         self.gates.clear()
-        for namespace in NAMESPACES:
-            for kind in ("Deployment", "StatefulSet", "DaemonSet"):
-                self.server.http.delete(objects(workload(kind=kind, namespace=namespace)) + "/cart")
+        for path in self.workloads:
+            self.server.http.delete(path)
+        self.workloads.clear()
 
 
 @dataclass

@@ -49,13 +49,11 @@ class Served:
     stop: asyncio.Event | None = None
 
     def see(self, server: Server) -> None:
-        """Take in the gates and the namespaces as the API server has them."""
+        """Take in the gates as the API server has them."""
         for known in tuple(self.views.gates):
             self.views.gates.drop(("", known.metadata.name), known.metadata.uid)
         for body in server.http.get(server.path("ChangeGate")).json()["items"]:
             self.views.gates.put(ChangeGate.model_validate(body))
-        for name in NAMESPACES:
-            self.views.namespaces.put(read_namespace(server.http.get(f"/api/v1/namespaces/{name}").json()))
 
     def run(self) -> None:
         asyncio.run(self._serve())
@@ -90,6 +88,15 @@ def served(people: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     assert webhook.up.wait(30)
     configuration = configured(f"https://{HOST}:{webhook.port}{ADMISSION_PATH}", issued.authority)
     create(people, CONFIGURATIONS, configuration)
+    for name in NAMESPACES:
+        webhook.views.namespaces.put(read_namespace(people.http.get(f"/api/v1/namespaces/{name}").json()))
+    # The API server has learned of it once a proof is denied.
+    admission = Admission(people)
+    admission.gate(gate())
+    webhook.see(people)
+    proof = Case("proof", workload(labels=PROOF, namespace=OWN_NAMESPACE))
+    until("the webhook is asked", lambda: PROVEN in admission.attempt(proof).text)
+    admission.clear()
     yield webhook
     people.http.delete(f"{CONFIGURATIONS}/{configuration['metadata']['name']}")
     webhook.end()
@@ -106,13 +113,8 @@ def configured(url: str, authority: str) -> dict[str, Any]:
 
 @pytest.fixture
 def asked(people: Server, served: Served) -> Iterator[Admission]:
-    """An API server that asks the webhook; it has learned of it once a proof is denied."""
+    """An API server that asks the webhook."""
     admission = Admission(people)
-    admission.gate(gate())
-    served.see(people)
-    proof = Case("proof", workload(labels=PROOF, namespace=OWN_NAMESPACE))
-    until("the webhook is asked", lambda: PROVEN in admission.attempt(proof).text)
-    admission.clear()
     served.see(people)
     yield admission
     admission.clear()
@@ -125,6 +127,7 @@ def test_what_is_held_and_what_passes(asked: Admission, served: Served, case: Ca
     holds(case, asked.attempt(case))
 
 
+# The last one: it ends the webhook of all these.
 def test_a_webhook_that_is_away_lets_changes_through(asked: Admission, served: Served) -> None:
     asked.prepare(Case("held", workload(), BEFORE))
     served.see(asked.server)
