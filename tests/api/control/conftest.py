@@ -23,6 +23,7 @@ from tests.lab.process import free_port
 
 SOON_SECONDS = 30
 HOST = "127.0.0.1"
+ROLLED_OUT = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
 
 
 @dataclass
@@ -57,6 +58,17 @@ class Operator:
     def config(self, name: str, namespace: str, **spec: Any) -> None:
         """Apply a config."""
         self._apply("ProbeConfig", name, namespace, {"templateRef": {"name": name}, "mode": "OnDemand", **spec})
+
+    def deploy(self, namespace: str, image: str, name: str = "cart") -> None:
+        """Apply a Deployment, and say of it what its controller would once it is rolled out."""
+        labels = {"app": name}
+        metadata = {"name": name, "namespace": namespace, "labels": labels}
+        template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": image}]}}
+        spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
+        self.kubectl.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
+        generation = (self.kubectl.get("deployment", name, namespace) or {})["metadata"]["generation"]
+        patch = json.dumps({"status": {**ROLLED_OUT, "observedGeneration": generation}})
+        self.kubectl("patch", "deployment", name, "-n", namespace, "--subresource=status", "--type=merge", "-p", patch)
 
     def run(self, config: str, namespace: str) -> tuple[str, dict[str, Any]]:
         """Start a manual run; its name, and its pod once that is there."""

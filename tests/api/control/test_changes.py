@@ -32,28 +32,6 @@ class Cluster:
     def log(self) -> Path:
         return self.operator.log
 
-    def deploy(self, namespace: str, image: str, name: str = "cart") -> None:
-        """Apply a Deployment, and say of it what its controller would once it is rolled out."""
-        labels = {"app": name}
-        body = {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": name, "namespace": namespace, "labels": labels},
-            "spec": {
-                "replicas": 1,
-                "selector": {"matchLabels": labels},
-                "template": {
-                    "metadata": {"labels": labels},
-                    "spec": {"containers": [{"name": "app", "image": image}]},
-                },
-            },
-        }
-        self.kubectl.apply(body)
-        generation = (self.kubectl.get("deployment", name, namespace) or {})["metadata"]["generation"]
-        done = {"observedGeneration": generation, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
-        patch = json.dumps({"status": {**done, "readyReplicas": 1}})
-        self.kubectl("patch", "deployment", name, "-n", namespace, "--subresource=status", "--type=merge", "-p", patch)
-
     def changes(self, namespace: str) -> list[dict[str, Any]]:
         """The Changes about a namespace, in their order."""
         found = [one for one in self.kubectl.list("changes") if one["spec"]["objects"][0].get("namespace") == namespace]
@@ -91,7 +69,7 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     name = f"t-{uuid.uuid4().hex[:8]}"
     cluster.kubectl("create", "namespace", name)
     cluster.kubectl("create", "serviceaccount", "default", "-n", name)
-    cluster.deploy(name, "cart:1")
+    cluster.operator.deploy(name, "cart:1")
     cluster.operator.config("watcher", name, triggers=[{"rollout": {"kinds": ["Deployment"], "quiet": QUIET}}])
     cluster.known("cart", name)
     yield name
@@ -110,7 +88,7 @@ def run_of(cluster: Cluster, namespace: str, change: str) -> dict[str, Any]:
 
 
 def test_a_change_is_written_probed_and_told(cluster: Cluster, namespace: str) -> None:
-    cluster.deploy(namespace, "cart:2")
+    cluster.operator.deploy(namespace, "cart:2")
     change = cluster.change(namespace, 0)
     name = change["metadata"]["name"]
     assert change["spec"]["summary"] == f"Deployment {namespace}/cart: app: cart:1 → cart:2"
@@ -142,7 +120,7 @@ def test_replicas_labels_and_annotations_are_no_change(cluster: Cluster, namespa
     cluster.kubectl("scale", "deployment/cart", "-n", namespace, "--replicas=5")
     cluster.kubectl("annotate", "deployment/cart", "-n", namespace, "note=1")
     cluster.kubectl("label", "deployment/cart", "-n", namespace, "tier=front")
-    cluster.deploy(namespace, "pay:1", "pay")
+    cluster.operator.deploy(namespace, "pay:1", "pay")
     change = cluster.change(namespace, 0)
     assert [(one["name"], one["type"]) for one in change["spec"]["objects"]] == [("pay", "Added")]
     assert cluster.known("cart", namespace) == before
@@ -151,7 +129,7 @@ def test_replicas_labels_and_annotations_are_no_change(cluster: Cluster, namespa
 def test_a_change_without_an_operator_is_found_when_it_is_back_and_told_once(cluster: Cluster, namespace: str) -> None:
     before = cluster.known("cart", namespace)
     cluster.operator.kill()
-    cluster.deploy(namespace, "cart:2")
+    cluster.operator.deploy(namespace, "cart:2")
     cluster.operator.begin()
     change = cluster.change(namespace, 0)
     [one] = change["spec"]["objects"]
@@ -164,14 +142,14 @@ def test_a_change_without_an_operator_is_found_when_it_is_back_and_told_once(clu
     )
     cluster.operator.kill()
     cluster.operator.begin()
-    cluster.deploy(namespace, "cart:3")
+    cluster.operator.deploy(namespace, "cart:3")
     second = cluster.change(namespace, 1)
     assert [one["fingerprint"] for one in second["spec"]["objects"]] != [one["fingerprint"]]
     assert len(cluster.changes(namespace)) == 2
 
 
 def test_a_status_that_was_edited_by_hand_is_put_right(cluster: Cluster, namespace: str) -> None:
-    cluster.deploy(namespace, "cart:2")
+    cluster.operator.deploy(namespace, "cart:2")
     name = cluster.change(namespace, 0)["metadata"]["name"]
     run_of(cluster, namespace, name)
     forged = json.dumps({"status": {"phase": "Passed", "reason": "Forged"}})
@@ -184,7 +162,7 @@ def test_a_status_that_was_edited_by_hand_is_put_right(cluster: Cluster, namespa
 
 
 def test_what_changed_cannot_be_edited(cluster: Cluster, namespace: str) -> None:
-    cluster.deploy(namespace, "cart:2")
+    cluster.operator.deploy(namespace, "cart:2")
     name = cluster.change(namespace, 0)["metadata"]["name"]
     edit = json.dumps({"spec": {"summary": "nothing"}})
     with pytest.raises(Exception, match="never changes"):

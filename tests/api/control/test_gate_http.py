@@ -144,5 +144,6 @@ def test_who_waits_at_a_standby_is_told_when_the_leader_writes(
     )
     waiting.start()
     waiting.join(timeout=40)
+    assert not waiting.is_alive()
     assert answers[0].json()["change"]["id"] >= name
     assert answers[0].json()["verdict"] != "Pending"

@@ -16,7 +16,6 @@ from tests.lab.kubectl import eventually
 SOON_SECONDS = 30
 API = "kubeprobe.io/v1alpha1"
 POLICY_API = "admissionregistration.k8s.io/v1"
-ROLLED_OUT = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
 
 
 class Gate:
@@ -89,21 +88,6 @@ def probed(gate: Gate, code: int) -> None:
     gate.operator.kubelet(name, gate.namespace, **ended(code, "HTTP 500" if code else ""))
 
 
-def deployment(gate: Gate, image: str) -> None:
-    """Somebody deploys, and the controllers are done with it at once."""
-    labels = {"app": "cart"}
-    spec = {
-        "replicas": 1,
-        "selector": {"matchLabels": labels},
-        "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": image}]}},
-    }
-    kubectl, metadata = gate.operator.kubectl, {"name": "cart", "namespace": gate.namespace}
-    kubectl.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
-    generation = (kubectl.get("deployment", "cart", gate.namespace) or {})["metadata"]["generation"]
-    status = json.dumps({"status": {**ROLLED_OUT, "observedGeneration": generation}})
-    kubectl("patch", "deployment", "cart", "-n", gate.namespace, "--subresource=status", "--type=merge", "-p", status)
-
-
 def test_a_gate_closes_and_opens_with_its_probe(gate: Gate) -> None:
     gate.apply()
     probed(gate, 0)
@@ -160,13 +144,13 @@ def test_a_deployment_is_verified_and_a_bad_one_closes_the_gate(gate: Gate) -> N
     gate.apply()
     probed(gate, 0)
     gate.becomes("Open", "Idle")
-    deployment(gate, "cart:1")
+    gate.operator.deploy(gate.namespace, "cart:1")
     first = gate.asked()
     gate.operator.kubelet(first, gate.namespace, **ended(0))
     status = gate.becomes("Open", "Verified")
     assert [one["images"] for one in status["lastGood"]] == [{"app": "cart:1"}]
     assert status["change"]["verdict"] == "Passed"
-    deployment(gate, "cart:2")
+    gate.operator.deploy(gate.namespace, "cart:2")
     second = gate.asked(known=1)
     change = gate.status["change"]["id"]
     gate.operator.kubelet(second, gate.namespace, **ended(1, "HTTP 500"))
