@@ -275,6 +275,25 @@ def test_a_change_is_verified_when_all_its_runs_have_passed() -> None:
     assert (one.look(23).judged, one.look(999).runs) == ((), ())
 
 
+def test_a_pass_from_before_the_rollout_was_over_is_no_verdict_on_it() -> None:
+    """Such as of a probe whose own triggers run it when the rollout starts, or that an earlier gate had run."""
+    one = World(gate(), {"main": bound(of=on_demand())}, workloads=[workload()])
+    one.look(0)
+    one.change, one.workloads = change(), [workload(template="t2", image="cart:2")]
+    one.ran("main", change_run("Passed", created=20))
+    one.look(22)
+    assert one.state == "Open/Settling/Pending"
+    one.change = change(settled=300)
+    plan = one.look(300.5)
+    assert one.state == "Open/Verifying/Pending"
+    assert plan.runs == (RunAsked(CHANGE, "probes", "main", "", at(300.5)),)
+    assert [good.images for good in one.status.last_good] == [{"app": "cart:1"}]
+    one.ran("main", change_run("Passed", created=20), change_run("Passed", created=300))
+    assert one.look(302).runs == ()
+    assert one.state == "Open/Verified/Passed"
+    assert [good.images for good in one.status.last_good] == [{"app": "cart:2"}]
+
+
 def test_one_failed_run_is_enough_to_close() -> None:
     one = verifying("cart", "main")
     one.ran("main", change_run("Failed"))

@@ -64,6 +64,7 @@ def tried(one: Bound, *, verifying: float | None = 20, **spec: Any) -> Trial:
 
 
 PASS, FAIL, LOST, GOING = change_run("Passed"), change_run("Failed"), change_run("Unknown"), change_run()
+EARLY = change_run("Passed", created=19)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,15 @@ PASS, FAIL, LOST, GOING = change_run("Passed"), change_run("Failed"), change_run
         pytest.param(bound(runs=[FAIL], due={"chg-1"}), FAILED, id="failed, wherever else it is to be run"),
         pytest.param(bound(runs=[PASS], due={"chg-2"}), PASSED, id="is to be run for another change"),
         pytest.param(bound(of=on_demand(), runs=[PASS]), PASSED, id="run only when asked"),
+        pytest.param(bound(runs=[EARLY]), AWAITED, id="passed before the change had come to rest"),
+        pytest.param(bound(runs=[EARLY, PASS]), PASSED, id="and since"),
+        pytest.param(bound(runs=[EARLY], ended=60), PASSED, id="and by its schedule since"),
+        pytest.param(bound(runs=[EARLY, LOST]), AWAITED, id="and could not tell since"),
+        pytest.param(bound(runs=[change_run("Failed", created=15), EARLY]), AWAITED, id="failed and passed before"),
+        pytest.param(bound(runs=[change_run("Failed", created=15)]), FAILED, id="failed before, for the change"),
+        pytest.param(
+            bound(runs=[change_run("Passed", created=15, node="n1")]), PASSED, id="passed where new pods were ready"
+        ),
         pytest.param(bound(of=resident(), heard=21.9), AWAITED, id="a prober that could not have told yet"),
         pytest.param(bound(of=resident(), heard=22), PASSED, id="a prober that would have told by now"),
         pytest.param(bound("main", "Failed", of=resident(), heard=22.5), FAILED, id="a prober that tells"),
@@ -125,6 +135,11 @@ def test_what_a_probe_came_to_that_is_not_run_for_changes(one: Bound, expected: 
 def test_while_a_change_settles_only_a_failed_run_tells() -> None:
     assert tried(bound(runs=[PASS]), verifying=None).evidence is AWAITED
     assert tried(bound(runs=[FAIL]), verifying=None).evidence is FAILED
+
+
+def test_a_run_that_begins_within_the_second_of_rest_counts() -> None:
+    assert tried(bound(runs=[PASS]), verifying=20.9).evidence is PASSED
+    assert tried(bound(runs=[PASS]), verifying=21).evidence is AWAITED
 
 
 def test_every_node_has_to_pass() -> None:

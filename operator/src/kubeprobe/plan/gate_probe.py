@@ -137,7 +137,10 @@ def trial(bound: Bound, now_is: Stance, places: Collection[Seat], course: Course
         return Trial(word, now_is.reason, now_is.message, now_is.since)
     if not (places and bound.runnable):
         return Trial(word)
-    passed = all(place.passes or (_idle(place) and word is Evidence.PASSED) for place in places)
+    passed = all(
+        (place.passes and not place.early(course.verifying_since)) or (_idle(place) and word is Evidence.PASSED)
+        for place in places
+    )
     return Trial(Evidence.PASSED if passed and now_is.verdict is Verdict.PASSED else Evidence.AWAITED)
 
 
