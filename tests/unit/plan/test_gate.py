@@ -478,6 +478,31 @@ def test_a_failed_change_keeps_the_gate_closed_for_the_one_that_waited() -> None
     assert one.state == "Open/Recovered/Passed"
 
 
+def test_what_was_judged_before_the_present_change_is_remembered() -> None:
+    """A Change that is not looked at in between would have the verdict on the next one else."""
+    one = verifying()
+
+    def judged() -> tuple[str, str] | None:
+        told = one.status.judged_before
+        return (told.id, told.verdict.value) if told is not None else None
+
+    one.change = change("chg-2", began=21)
+    assert (one.look(21).status, judged()) == (None, None)
+    one.ran("main", change_run("Failed"))
+    one.look(22)
+    assert judged() == (CHANGE, "Failed")
+    one.change = change("chg-3", began=23, settled=30)
+    one.look(30)
+    assert judged() == (CHANGE, "Failed"), "the second was not judged for itself"
+    one.ran("main", change_run("Passed", created=31), change="chg-3")
+    one.says("main", "Passed", ended=32)
+    one.look(32)
+    assert (one.state, judged()) == ("Open/Recovered/Passed", (CHANGE, "Failed"))
+    one.change = change("chg-4", began=40)
+    one.look(40)
+    assert judged() == ("chg-3", "Passed")
+
+
 def test_a_verified_change_does_not_open_a_closed_gate_while_another_one_waits() -> None:
     one = closed()
     one.change = change(settled=20)

@@ -138,6 +138,10 @@ class ChangeGateStatus(ApiModel):
     verifying_since: Time | None = Field(
         None, description="Since when the probes look at the change; absent while it settles."
     )
+    judged_before: GateChange | None = Field(
+        None,
+        description="The change that was judged before that one, with its verdict: its Change may not know it yet.",
+    )
     probes: tuple[GateProbe, ...] = Field(
         (),
         max_length=MOST_PROBES,

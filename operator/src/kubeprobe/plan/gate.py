@@ -81,7 +81,7 @@ def plan_gate(seen: GateSeen, now: datetime) -> GatePlan:
     if gate.metadata.deletion_timestamp is not None:
         return GatePlan()
     found, judged = _follow(seen, now)
-    status = _status(seen, found, now)
+    status = _status(seen, found, judged, now)
     wanted = asked(found.course, found.views, found.probes, gate.spec, now)
     times = (at for at in _times(seen, found, wanted, now) if at > now)
     return GatePlan(
@@ -129,7 +129,7 @@ def _judged(course: Course | None, found: Judgement) -> tuple[GateChange, ...]:
     return (found.course.change,)
 
 
-def _status(seen: GateSeen, found: Judgement, now: datetime) -> ChangeGateStatus:
+def _status(seen: GateSeen, found: Judgement, judged: Sequence[GateChange], now: datetime) -> ChangeGateStatus:
     gate, before = seen.gate, seen.gate.status
     phase, reason = _above(gate, found, now)
     since = before.since if before.since is not None and before.phase is phase else now
@@ -144,6 +144,7 @@ def _status(seen: GateSeen, found: Judgement, now: datetime) -> ChangeGateStatus
         "verdict": found.verdict,
         "change": found.course.change if found.course is not None else None,
         "verifying_since": found.course.verifying_since if found.course is not None else None,
+        "judged_before": _judged_before(before, found.course, judged),
         "probes": found.probes[:MOST_PROBES],
         "more_probes": max(len(found.probes) - MOST_PROBES, 0),
         "last_good": good,
@@ -156,6 +157,14 @@ def _status(seen: GateSeen, found: Judgement, now: datetime) -> ChangeGateStatus
     message = words(standing, now)
     said = conditions(standing, message, seen.proof, now)
     return status.model_copy(update={"message": message, "conditions": said})
+
+
+def _judged_before(before: ChangeGateStatus, course: Course | None, judged: Sequence[GateChange]) -> GateChange | None:
+    """The change that was judged last before the present one: in one look it may be judged and the next one begin."""
+    now_is = course.change.id if course is not None else ""
+    known = [one for one in (before.change, *judged) if one is not None and one.id != now_is]
+    done = [one for one in known if one.verdict is not GateVerdict.PENDING]
+    return done[-1] if done else before.judged_before
 
 
 def _above(gate: ChangeGate, found: Judgement, now: datetime) -> tuple[GatePhase, GateReason]:
