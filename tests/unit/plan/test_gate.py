@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.unit.plan.gates import CHANGE, World, at, bound, change, change_run, 
 
 from kubeprobe.api import ChangeGateStatus, GateVerdict
 from kubeprobe.plan.budget import Priority
+from kubeprobe.plan.change_runs import skips
 from kubeprobe.plan.gate import GateSeen, plan_gate, rolls_back
 from kubeprobe.plan.gate_runs import RunAsked
 from kubeprobe.plan.gate_words import Proof
@@ -588,6 +590,23 @@ def test_a_closed_gate_whose_probes_are_gone_stays_closed_through_a_change() -> 
     one.look(10)
     assert one.state == "Closed/Settling/Pending"
     assert "no probe is left that closed it" in one.status.message
+
+
+def test_no_run_is_asked_for_in_a_window_that_pauses_them_and_one_when_it_is_over() -> None:
+    window = [{"cron": "0 12 * * *", "duration": "30m", "runs": "Pause"}]
+    one = world()
+    paused = on_demand(maintenance=window)
+    one.probes["main"] = bound(of=paused)
+    one.change = change(settled=20)
+    plan = one.look(20)
+    assert (one.state, plan.runs) == ("Open/Inconclusive/Inconclusive", ())
+    assert one.status.probes[0].reason == "Maintenance"
+    assert one.look(620).wake_at == at(1800)
+    one.probes["main"] = replace(bound(of=paused), skipped=skips(paused, None, at(1800)))
+    assert [asked.name for asked in one.look(1800).runs] == ["main"]
+    one.ran("main", change_run("Passed", created=1800))
+    one.look(1802)
+    assert one.state == "Open/Verified/Passed"
 
 
 # Hold and override

@@ -259,6 +259,7 @@ def test_which_changes_a_probes_own_triggers_see_to(rollouts: Any, skipped: Skip
     planned = plan_change_runs(MAIN, [demand(change(), *rollouts)], (), skipped, at(10))
     one = bound(MAIN, None, at(9), (), planned.followed, skipped)
     assert (one.config, one.answer, one.heard_at, one.runs, one.due) == (MAIN, None, at(9), {}, due)
+    assert one.skipped is skipped
 
 
 def test_a_probes_own_run_tells_the_gate_when_it_is_over() -> None:

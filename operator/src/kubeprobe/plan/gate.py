@@ -215,6 +215,8 @@ def _times(seen: GateSeen, found: Judgement, wanted: Asked, now: datetime) -> It
     if gate.spec.override is not None:
         yield gate.spec.override.until
     yield from (view.stance.ends_at for view in found.views if view.stance.ends_at is not None)
+    skips = (view.bound.skipped for view in found.views)
+    yield from (skipped.until for skipped in skips if skipped is not None and skipped.until is not None)
     if wanted.next_at is not None:
         yield wanted.next_at
     if course is None or course.change.verdict is GateVerdict.PASSED:

@@ -204,11 +204,11 @@ def bound(
         heard_at: when its prober was last heard.
         runs: all runs of the config.
         followed: how far it is with the changes that its own triggers run it for; see `ChangeRuns.followed`.
-        skipped: why it does not run for them, if it does not.
+        skipped: why it does not run, if it does not.
     """
     seen = (ProbeSeen(one.demand.probe, one, skipped) for one in followed)
     due = frozenset(one.followed.demand.name for one in seen if one.followed is not None and has_more(one))
-    return Bound(config, answer, heard_at, by_change(config, runs), due)
+    return Bound(config, answer, heard_at, by_change(config, runs), due, skipped)
 
 
 def workload_of(tracked: Tracked, told: str | None) -> Workload | None:
