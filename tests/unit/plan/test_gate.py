@@ -627,13 +627,26 @@ def test_override_goes_before_hold_and_hold_before_the_verdict() -> None:
     token = one.status.closure_id
     one.spec(hold={"reason": "freeze"})
     one.look(6)
-    assert (one.state, one.status.since) == ("Closed/Hold/Failed", at(5))
+    assert (one.state, one.status.since) == ("Closed/Hold/Failed", at(6))
     assert one.status.closure_id not in ("", token)
     one.spec(override={"reason": "outage", "until": until(100)})
     plan = one.look(7)
     assert (one.state, plan.wake_at) == ("Open/Override/Failed", at(100))
     assert one.status.message == "spec.override keeps it open until 2026-03-01 12:01:40Z: outage"
     assert (one.status.closure_id, one.status.closed_by) == ("", "")
+
+
+def test_no_closure_has_the_name_of_an_earlier_one() -> None:
+    one = closed()
+    names = [one.status.closure_id]
+    for second, reason in enumerate(("freeze", "audit", "freeze", None), start=6):
+        one.spec(hold={"reason": reason} if reason else None)
+        one.look(second)
+        assert one.look(second + 0.5).status is None
+        names.append(one.status.closure_id)
+        one.says("main", "Passed" if second == 6 else "Failed", since=second)
+    assert len(set(names)) == 5
+    assert one.state == "Closed/ProbeFailed/Failed"
 
 
 def test_under_hold_what_the_probes_say_is_still_followed() -> None:

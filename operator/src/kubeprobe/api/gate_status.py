@@ -117,7 +117,9 @@ class ChangeGateStatus(ApiModel):
         "Inconclusive: one cannot tell. NoProbes: none is selected. Hold, Override: the spec says so.",
     )
     message: str = Field("", description="Why, as one line for people: by which probe, and the way out; at most 1 KiB.")
-    since: Time | None = Field(None, description="Since when the gate has been open, or closed.")
+    since: Time | None = Field(
+        None, description="Since when the gate has been open, or closed by its probes or by this hold."
+    )
     closure_id: str = Field(
         "",
         alias="closureID",

@@ -132,7 +132,7 @@ def _judged(course: Course | None, found: Judgement) -> tuple[GateChange, ...]:
 def _status(seen: GateSeen, found: Judgement, judged: Sequence[GateChange], now: datetime) -> ChangeGateStatus:
     gate, before = seen.gate, seen.gate.status
     phase, reason = _above(gate, found, now)
-    since = before.since if before.since is not None and before.phase is phase else now
+    since = _since(gate, phase, reason, now)
     closure = _closure_id(gate, reason, since) if phase is GatePhase.CLOSED else ""
     good, more_good = _last_good(seen, found)
     update = {
@@ -173,6 +173,15 @@ def _above(gate: ChangeGate, found: Judgement, now: datetime) -> tuple[GatePhase
     if gate.spec.hold is not None:
         return GatePhase.CLOSED, GateReason.HOLD
     return GatePhase.CLOSED if found.closed else GatePhase.OPEN, found.reason
+
+
+def _since(gate: ChangeGate, phase: GatePhase, reason: GateReason, now: datetime) -> datetime:
+    """Since when it is open, or closed by the same: a hold is another closure than the probes, or than another hold."""
+    before = gate.status
+    if before.since is None or before.phase is not phase:
+        return now
+    goes_on = phase is GatePhase.OPEN or before.closure_id == _closure_id(gate, reason, before.since)
+    return before.since if goes_on else now
 
 
 def _closure_id(gate: ChangeGate, reason: GateReason, since: datetime) -> str:
