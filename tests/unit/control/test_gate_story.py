@@ -204,6 +204,29 @@ async def test_what_changes_while_the_probes_look_is_verified_once_more(shop: Sh
     assert all(one.status.finished_at is not None for one in shop.changes)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "phases"),
+    [
+        ("Failed", "Passed", [ChangePhase.FAILED, ChangePhase.PASSED]),
+        ("Passed", "Failed", [ChangePhase.PASSED, ChangePhase.FAILED]),
+    ],
+)
+async def test_a_change_keeps_its_own_verdict_when_another_one_waited(
+    shop: Shop, first: str, second: str, phases: list[ChangePhase]
+) -> None:
+    shop.deploy("cart:2")
+    await shop.replica.later(13)
+    [run] = shop.asked()
+    shop.deploy("pay:1", name="pay")
+    await shop.replica.later(13)
+    shop.end(run, first)
+    await shop.replica.later(2)
+    [run] = shop.asked()
+    await shop.ends(run, second)
+    await shop.replica.later(1)
+    assert [one.status.phase for one in shop.changes] == phases
+
+
 async def test_a_gate_that_is_deleted_keeps_no_change_waiting(shop: Shop) -> None:
     shop.deploy("cart:2")
     await shop.replica.later(13)

@@ -10,6 +10,7 @@ from typing import Any
 from tests.unit.plan.builders import CREATED, at, config, meta, run
 
 from kubeprobe.api import ChangeGate, ChangeGateStatus, ProbeConfig, ProbeResultStatus, ProbeRun, WorkloadKind
+from kubeprobe.plan.change_runs import Skipped, skips
 from kubeprobe.plan.gate import GatePlan, GateSeen, plan_gate, rolls_back
 from kubeprobe.plan.gate_course import ChangeSeen
 from kubeprobe.plan.gate_probe import Bound
@@ -65,15 +66,18 @@ def bound(
     change: str = CHANGE,
     heard: float | None = None,
     due: Collection[str] = (),
+    skipped: Skipped | None = None,
     **more: Any,
 ) -> Bound:
     """A periodic probe, or the one that is given, with this answer and these runs for the change."""
+    of = of or config(name)
     return Bound(
-        of or config(name),
+        of,
         answer(verdict, **more) if verdict is not None else None,
         at(heard) if heard is not None else None,
         {change: tuple(runs)},
         due,
+        skipped or skips(of, None, CREATED),
     )
 
 

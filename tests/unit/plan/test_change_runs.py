@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.plan.builders import at, config, run
 from tests.unit.plan.changes import FIRST, SECOND, THIRD, change, created, over, probe, rollout, triggered
+from tests.unit.plan.residents import resident
 from tests.unit.plan.test_demand import AGAIN, DONE, GOING, demand, for_change, on, pinned
 
 from kubeprobe.api import ChangeProbe, During, ProbeConfig, ProbeRun
@@ -181,12 +182,19 @@ def test_a_config_that_is_skipped_runs_nothing_and_is_still_followed() -> None:
             "Maintenance",
         ),
         (triggered({"node": {}}, maintenance=[{"cron": "0 12 * * *", "duration": "1h"}]), None, ""),
+        (resident(maintenance=[{"cron": "0 12 * * *", "duration": "1h", "runs": "Pause"}]), None, ""),
         (MAIN, None, ""),
     ],
 )
 def test_why_a_config_does_not_run(one: ProbeConfig | None, mistake: Mistake | None, reason: str) -> None:
     found = skips(one, mistake, at(60))
     assert (found.reason if found is not None else "") == reason
+
+
+def test_a_window_that_pauses_ends_by_itself() -> None:
+    found = skips(config(maintenance=[{"cron": "0 12 * * *", "duration": "1h", "runs": "Pause"}]), None, at(60))
+    assert found is not None
+    assert found.until == at(3600)
 
 
 def test_a_sweep_is_never_beside_another() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.unit.plan.builders import at
-from tests.unit.plan.changes import CART, change, named
+from tests.unit.plan.changes import CART, change, named, probe
 
 from kubeprobe.api import ChangeProbeStatus, ChangeStatus, ProbeState, TimelineEntry
 from kubeprobe.plan.change_story import line_of, with_lines
@@ -25,11 +25,15 @@ def test_how_it_begins() -> None:
         TimelineEntry(
             at=at(10),
             reason="Closed",
-            message="3 objects changed, by helm, kubectl; 1 probes run, 3 more are left out",
+            message="3 objects changed, by helm, kubectl; 1 probe runs, 3 more are left out",
         ),
     )
     plain = with_lines(ChangeStatus(), ChangeStatus(), at(20), change())
-    assert plain.timeline[1].message == "1 objects changed; 1 probes run"
+    assert plain.timeline[1].message == "1 object changed; 1 probe runs"
+    gated = with_lines(ChangeStatus(), ChangeStatus(), at(20), change(probes=[]))
+    assert gated.timeline[1].message == "1 object changed; no triggers run a probe"
+    both = with_lines(ChangeStatus(), ChangeStatus(), at(20), change(probes=[probe("a"), probe("b")]))
+    assert both.timeline[1].message == "1 object changed; 2 probes run"
 
 
 def test_what_is_new_is_told_and_what_was_told_is_not() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.unit.plan.gates import CHANGE, World, at, bound, change, change_run, 
 
 from kubeprobe.api import ChangeGateStatus, GateVerdict
 from kubeprobe.plan.budget import Priority
+from kubeprobe.plan.change_runs import skips
 from kubeprobe.plan.gate import GateSeen, plan_gate, rolls_back
 from kubeprobe.plan.gate_runs import RunAsked
 from kubeprobe.plan.gate_words import Proof
@@ -275,6 +277,25 @@ def test_a_change_is_verified_when_all_its_runs_have_passed() -> None:
     assert (one.look(23).judged, one.look(999).runs) == ((), ())
 
 
+def test_a_pass_from_before_the_rollout_was_over_is_no_verdict_on_it() -> None:
+    """Such as of a probe whose own triggers run it when the rollout starts, or that an earlier gate had run."""
+    one = World(gate(), {"main": bound(of=on_demand())}, workloads=[workload()])
+    one.look(0)
+    one.change, one.workloads = change(), [workload(template="t2", image="cart:2")]
+    one.ran("main", change_run("Passed", created=20))
+    one.look(22)
+    assert one.state == "Open/Settling/Pending"
+    one.change = change(settled=300)
+    plan = one.look(300.5)
+    assert one.state == "Open/Verifying/Pending"
+    assert plan.runs == (RunAsked(CHANGE, "probes", "main", "", at(300.5)),)
+    assert [good.images for good in one.status.last_good] == [{"app": "cart:1"}]
+    one.ran("main", change_run("Passed", created=20), change_run("Passed", created=300))
+    assert one.look(302).runs == ()
+    assert one.state == "Open/Verified/Passed"
+    assert [good.images for good in one.status.last_good] == [{"app": "cart:2"}]
+
+
 def test_one_failed_run_is_enough_to_close() -> None:
     one = verifying("cart", "main")
     one.ran("main", change_run("Failed"))
@@ -459,6 +480,31 @@ def test_a_failed_change_keeps_the_gate_closed_for_the_one_that_waited() -> None
     assert one.state == "Open/Recovered/Passed"
 
 
+def test_what_was_judged_before_the_present_change_is_remembered() -> None:
+    """A Change that is not looked at in between would have the verdict on the next one else."""
+    one = verifying()
+
+    def judged() -> tuple[str, str] | None:
+        told = one.status.judged_before
+        return (told.id, told.verdict.value) if told is not None else None
+
+    one.change = change("chg-2", began=21)
+    assert (one.look(21).status, judged()) == (None, None)
+    one.ran("main", change_run("Failed"))
+    one.look(22)
+    assert judged() == (CHANGE, "Failed")
+    one.change = change("chg-3", began=23, settled=30)
+    one.look(30)
+    assert judged() == (CHANGE, "Failed"), "the second was not judged for itself"
+    one.ran("main", change_run("Passed", created=31), change="chg-3")
+    one.says("main", "Passed", ended=32)
+    one.look(32)
+    assert (one.state, judged()) == ("Open/Recovered/Passed", (CHANGE, "Failed"))
+    one.change = change("chg-4", began=40)
+    one.look(40)
+    assert judged() == ("chg-3", "Passed")
+
+
 def test_a_verified_change_does_not_open_a_closed_gate_while_another_one_waits() -> None:
     one = closed()
     one.change = change(settled=20)
@@ -546,6 +592,23 @@ def test_a_closed_gate_whose_probes_are_gone_stays_closed_through_a_change() -> 
     assert "no probe is left that closed it" in one.status.message
 
 
+def test_no_run_is_asked_for_in_a_window_that_pauses_them_and_one_when_it_is_over() -> None:
+    window = [{"cron": "0 12 * * *", "duration": "30m", "runs": "Pause"}]
+    one = world()
+    paused = on_demand(maintenance=window)
+    one.probes["main"] = bound(of=paused)
+    one.change = change(settled=20)
+    plan = one.look(20)
+    assert (one.state, plan.runs) == ("Open/Inconclusive/Inconclusive", ())
+    assert one.status.probes[0].reason == "Maintenance"
+    assert one.look(620).wake_at == at(1800)
+    one.probes["main"] = replace(bound(of=paused), skipped=skips(paused, None, at(1800)))
+    assert [asked.name for asked in one.look(1800).runs] == ["main"]
+    one.ran("main", change_run("Passed", created=1800))
+    one.look(1802)
+    assert one.state == "Open/Verified/Passed"
+
+
 # Hold and override
 
 
@@ -564,13 +627,26 @@ def test_override_goes_before_hold_and_hold_before_the_verdict() -> None:
     token = one.status.closure_id
     one.spec(hold={"reason": "freeze"})
     one.look(6)
-    assert (one.state, one.status.since) == ("Closed/Hold/Failed", at(5))
+    assert (one.state, one.status.since) == ("Closed/Hold/Failed", at(6))
     assert one.status.closure_id not in ("", token)
     one.spec(override={"reason": "outage", "until": until(100)})
     plan = one.look(7)
     assert (one.state, plan.wake_at) == ("Open/Override/Failed", at(100))
     assert one.status.message == "spec.override keeps it open until 2026-03-01 12:01:40Z: outage"
     assert (one.status.closure_id, one.status.closed_by) == ("", "")
+
+
+def test_no_closure_has_the_name_of_an_earlier_one() -> None:
+    one = closed()
+    names = [one.status.closure_id]
+    for second, reason in enumerate(("freeze", "audit", "freeze", None), start=6):
+        one.spec(hold={"reason": reason} if reason else None)
+        one.look(second)
+        assert one.look(second + 0.5).status is None
+        names.append(one.status.closure_id)
+        one.says("main", "Passed" if second == 6 else "Failed", since=second)
+    assert len(set(names)) == 5
+    assert one.state == "Closed/ProbeFailed/Failed"
 
 
 def test_under_hold_what_the_probes_say_is_still_followed() -> None:

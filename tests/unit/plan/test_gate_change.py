@@ -31,6 +31,8 @@ from kubeprobe.api import (
     ChangeGateNote,
     ChangePhase,
     ChangeSource,
+    GateChange,
+    GateVerdict,
     ProbeConfig,
     ProbeRun,
     WorkloadKind,
@@ -170,6 +172,25 @@ def test_a_change_whose_place_was_taken_is_judged_with_the_newer_one(verdict: st
     assert told("Pending", finishedAt=until(5)) is None
 
 
+@pytest.mark.parametrize(("said", "over", "verdict"), [
+    (None, False, "Failed"), ("Pending", False, "Failed"), ("Failed", False, None), ("Pending", True, None),
+])  # fmt: skip
+def test_a_change_is_told_its_own_verdict_when_the_gate_has_turned_to_the_next_one(
+    said: str | None, over: bool, verdict: str | None
+) -> None:
+    of = with_change(THIRD, "Passed")
+    judged = GateChange(id=SECOND, since=at(0), verdict=GateVerdict.FAILED)
+    of = gates.with_status(of, of.status.model_copy(update={"judged_before": judged}))
+    note = {"name": "production", "phase": "Open", "reason": "Verifying", "verdict": said, "since": until(0)}
+    status: dict[str, Any] = {"gates": [note] if said else [], "finishedAt": until(5) if over else None}
+    told = note_of(of, change(SECOND, gates=PROD, status=status))
+    assert (told.verdict.value if told is not None else None) == verdict
+    if said == "Pending" and not over:
+        first = note_of(of, change(FIRST, gates=PROD, status=status))
+        assert first is not None
+        assert first.verdict.value == "Failed", "it was judged with the second"
+
+
 def settling(name: str) -> ChangeGate:
     told = {"id": name, "count": 1, "since": until(0), "verdict": "Pending"}
     return gate(status={"phase": "Open", "reason": "Settling", "since": until(0), "verdict": "Pending", "change": told})
@@ -238,6 +259,7 @@ def test_which_changes_a_probes_own_triggers_see_to(rollouts: Any, skipped: Skip
     planned = plan_change_runs(MAIN, [demand(change(), *rollouts)], (), skipped, at(10))
     one = bound(MAIN, None, at(9), (), planned.followed, skipped)
     assert (one.config, one.answer, one.heard_at, one.runs, one.due) == (MAIN, None, at(9), {}, due)
+    assert one.skipped is skipped
 
 
 def test_a_probes_own_run_tells_the_gate_when_it_is_over() -> None:

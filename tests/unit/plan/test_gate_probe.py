@@ -7,6 +7,7 @@ from tests.unit.plan.builders import config, on_demand
 from tests.unit.plan.gates import at, bound, change_run, gate
 
 from kubeprobe.api import Duration, GateChange, ProbeConfig, Verdict
+from kubeprobe.plan.change_runs import Skipped
 from kubeprobe.plan.gate_course import Course
 from kubeprobe.plan.gate_probe import Bound, Evidence, Trial, passes_enough, stance, trial, turn_seconds
 from kubeprobe.plan.gate_seat import seats
@@ -63,7 +64,9 @@ def tried(one: Bound, *, verifying: float | None = 20, **spec: Any) -> Trial:
     return trial(one, now_is, seats(one.runs, course.change, None), course, gate(**spec).spec)
 
 
+PAUSED = Skipped("Maintenance", "a maintenance window is open", at(600))
 PASS, FAIL, LOST, GOING = change_run("Passed"), change_run("Failed"), change_run("Unknown"), change_run()
+EARLY = change_run("Passed", created=19)
 
 
 @pytest.mark.parametrize(
@@ -88,12 +91,27 @@ PASS, FAIL, LOST, GOING = change_run("Passed"), change_run("Failed"), change_run
         pytest.param(bound(ended=60, runs=[FAIL]), PASSED, id="failed, and passed since"),
         pytest.param(bound(ended=15, passes=3, runs=[FAIL]), FAILED, id="failed after it had passed"),
         pytest.param(bound(verdict="Unknown", ended=60, runs=[FAIL]), FAILED, id="failed, and cannot tell since"),
-        pytest.param(bound(of=config(suspend=True), runs=[PASS]), UNKNOWN, id="suspended"),
+        pytest.param(bound(of=config(suspend=True)), UNKNOWN, id="suspended"),
+        pytest.param(bound(of=config(suspend=True), runs=[LOST]), UNKNOWN, id="suspended after it could not tell"),
+        pytest.param(bound(skipped=PAUSED), UNKNOWN, id="in a window that pauses its runs"),
+        pytest.param(bound(skipped=PAUSED, runs=[GOING]), AWAITED, id="one goes on that began before the window"),
+        pytest.param(bound(skipped=PAUSED, runs=[PASS]), PASSED, id="passed before the window"),
+        pytest.param(bound(skipped=PAUSED, ended=60), PASSED, id="passed by its schedule before the window"),
+        pytest.param(bound(skipped=PAUSED, runs=[FAIL]), FAILED, id="failed before the window"),
         pytest.param(bound(of=config(suspend=True), runs=[FAIL]), FAILED, id="suspended after it had failed"),
         pytest.param(bound(runs=[PASS], due={"chg-1"}), AWAITED, id="passed, and is to be run elsewhere too"),
         pytest.param(bound(runs=[FAIL], due={"chg-1"}), FAILED, id="failed, wherever else it is to be run"),
         pytest.param(bound(runs=[PASS], due={"chg-2"}), PASSED, id="is to be run for another change"),
         pytest.param(bound(of=on_demand(), runs=[PASS]), PASSED, id="run only when asked"),
+        pytest.param(bound(runs=[EARLY]), AWAITED, id="passed before the change had come to rest"),
+        pytest.param(bound(runs=[EARLY, PASS]), PASSED, id="and since"),
+        pytest.param(bound(runs=[EARLY], ended=60), PASSED, id="and by its schedule since"),
+        pytest.param(bound(runs=[EARLY, LOST]), AWAITED, id="and could not tell since"),
+        pytest.param(bound(runs=[change_run("Failed", created=15), EARLY]), AWAITED, id="failed and passed before"),
+        pytest.param(bound(runs=[change_run("Failed", created=15)]), FAILED, id="failed before, for the change"),
+        pytest.param(
+            bound(runs=[change_run("Passed", created=15, node="n1")]), PASSED, id="passed where new pods were ready"
+        ),
         pytest.param(bound(of=resident(), heard=21.9), AWAITED, id="a prober that could not have told yet"),
         pytest.param(bound(of=resident(), heard=22), PASSED, id="a prober that would have told by now"),
         pytest.param(bound("main", "Failed", of=resident(), heard=22.5), FAILED, id="a prober that tells"),
@@ -127,6 +145,11 @@ def test_while_a_change_settles_only_a_failed_run_tells() -> None:
     assert tried(bound(runs=[FAIL]), verifying=None).evidence is FAILED
 
 
+def test_a_run_that_begins_within_the_second_of_rest_counts() -> None:
+    assert tried(bound(runs=[PASS]), verifying=20.9).evidence is PASSED
+    assert tried(bound(runs=[PASS]), verifying=21).evidence is AWAITED
+
+
 def test_every_node_has_to_pass() -> None:
     first, second = change_run("Passed", node="n1"), change_run("Passed", node="n2")
     assert tried(bound(runs=[first, second])).evidence is PASSED
@@ -155,7 +178,7 @@ def test_a_failure_names_its_run_and_node_and_dates_from_the_first() -> None:
 
 def test_what_a_suspended_probe_says_is_why() -> None:
     found = tried(bound(of=config(suspend=True)))
-    assert (found.reason, found.message) == ("Suspended", "its spec.suspend is true, so nothing tells of the change")
+    assert (found.reason, found.message) == ("Suspended", "spec.suspend of the ProbeConfig is true")
 
 
 def test_a_prober_sees_to_its_passes_itself() -> None:
@@ -186,3 +209,4 @@ def test_how_long_a_prober_may_take_to_tell(more: dict[str, Any], expected: floa
 def test_what_can_be_run_when_asked() -> None:
     found = [bound(of=of).runnable for of in (config(), on_demand(), resident(), config(suspend=True))]
     assert found == [True, True, False, False]
+    assert not bound(of=on_demand(), skipped=PAUSED).runnable

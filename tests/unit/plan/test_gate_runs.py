@@ -14,6 +14,7 @@ from kubeprobe.plan.gate_runs import Asked, asked, round_of
 from kubeprobe.plan.gate_seat import seats
 
 PASS, FAIL, LOST, GOING = (change_run(verdict) for verdict in ("Passed", "Failed", "Unknown", None))
+EARLY = change_run("Passed", created=15)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,10 @@ ASKS = bound(of=on_demand())
         pytest.param(bound(due={CHANGE}), {}, [], id="its own triggers see to that"),
         pytest.param(bound(runs=[GOING]), {"seconds": 999}, [], id="one goes on"),
         pytest.param(bound(runs=[PASS]), {}, [], id="it passed"),
+        pytest.param(bound(runs=[EARLY]), {}, [""], id="it passed before the change had come to rest"),
+        pytest.param(bound(of=on_demand(), runs=[EARLY]), {}, [""], id="one without a schedule, too"),
+        pytest.param(bound(runs=[EARLY, GOING]), {}, [], id="and runs once more"),
+        pytest.param(bound(runs=[change_run("Passed", created=15, node="n1")]), {}, [], id="on a node with new pods"),
         pytest.param(bound(runs=[LOST]), {"seconds": 79}, [], id="it could not tell, and has had this round"),
         pytest.param(bound(runs=[LOST]), {"seconds": 80}, [""], id="in the next round"),
         pytest.param(bound(runs=[FAIL]), {"seconds": 80, "verdict": "Failed", "closes": True}, [], id="its schedule"),

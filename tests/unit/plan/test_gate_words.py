@@ -9,7 +9,8 @@ from kubeprobe.api import ChangeGate, GateChange, GatePhase, GateProbe, GateReas
 from kubeprobe.plan.gate_course import Course
 from kubeprobe.plan.gate_words import Proof, Standing, conditions, told_proof, words
 
-GOOD = {"lastGood": [{"namespace": "shop", "kind": "Deployment", "name": "cart"}]}
+GOOD = {"lastGood": [{"namespace": "shop", "kind": "Deployment", "name": "cart", "changed": True}]}
+STANDS = {"lastGood": [{"namespace": "shop", "kind": "Deployment", "name": "cart"}]}
 FAILED = GateProbe(
     namespace="shop",
     name="checkout",
@@ -59,7 +60,7 @@ def standing(
         (standing("ProbeFailed", FAILED, BACK, WELL, closed=True), f"{FAILS}, and 1 probe more{OPENS}"),
         (
             standing("ProbeFailed", BACK, closed=True),
-            f"probe shop/checkout had failed (Recovering: it passes){OPENS}",
+            f"probe shop/checkout keeps the gate closed (Recovering: it passes){OPENS}",
         ),
         (standing("Inconclusive", UNKNOWN, WELL), "probe shop/dns cannot tell (Stale: its answer is out of date)"),
         (
@@ -78,6 +79,7 @@ def standing(
             standing("ProbeFailed", FAILED, closed=True, status=GOOD),
             FAILS + OPENS.replace(GLASS, f"going back to the last good images passes, and {GLASS}"),
         ),
+        (standing("ProbeFailed", FAILED, closed=True, status=STANDS), FAILS + OPENS),
         (
             standing("ProbeFailed", FAILED, closed=True, override={"reason": "o", "until": until(2)}),
             f"{FAILS}; it opens when its probes pass again (spec.override ended at 2026-03-01 12:00:02Z); until then "

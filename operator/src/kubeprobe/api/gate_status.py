@@ -117,7 +117,9 @@ class ChangeGateStatus(ApiModel):
         "Inconclusive: one cannot tell. NoProbes: none is selected. Hold, Override: the spec says so.",
     )
     message: str = Field("", description="Why, as one line for people: by which probe, and the way out; at most 1 KiB.")
-    since: Time | None = Field(None, description="Since when the gate has been open, or closed.")
+    since: Time | None = Field(
+        None, description="Since when the gate has been open, or closed by its probes or by this hold."
+    )
     closure_id: str = Field(
         "",
         alias="closureID",
@@ -137,6 +139,10 @@ class ChangeGateStatus(ApiModel):
     )
     verifying_since: Time | None = Field(
         None, description="Since when the probes look at the change; absent while it settles."
+    )
+    judged_before: GateChange | None = Field(
+        None,
+        description="The change that was judged before that one, with its verdict: its Change may not know it yet.",
     )
     probes: tuple[GateProbe, ...] = Field(
         (),

@@ -23,6 +23,7 @@ from kubeprobe.kube.fence import NotLeadingError
 from kubeprobe.kube.port import CHANGES, ApiError, Object
 from kubeprobe.plan.batch import ANNOUNCED_WAIT, MOST_TOGETHER, Batch, Wait, base_of, new_change, with_change, without
 from kubeprobe.plan.budget import Priority
+from kubeprobe.plan.change_story import probes_run
 from kubeprobe.plan.changed import Announcement, Changed, announced, announced_before, compare, missing
 from kubeprobe.plan.fingerprint import ObjectKey, Tracked, source_of
 from kubeprobe.plan.ledger import Ledger
@@ -284,11 +285,10 @@ def _missing(known: str | None, key: ObjectKey, base: Tracked | None, now: datet
 
 
 def _words(change: Change) -> str:
-    probes, gates = len(change.spec.probes), ", ".join(change.spec.gates)
+    gates = ", ".join(change.spec.gates)
     told = f", told to {'gate' if len(change.spec.gates) == 1 else 'gates'} {gates}" if gates else ""
-    return (
-        f"part of {change.metadata.name}: {probes} probes run for it{told}; kubectl get change {change.metadata.name}"
-    )
+    name = change.metadata.name
+    return f"part of {name}: {probes_run(change)} for it{told}; kubectl get change {name}"
 
 
 def _refuse(answer: asyncio.Future[str] | None, error: Exception) -> None:

@@ -36,11 +36,13 @@ class Refusals:
         if config not in self._since:
             return None
         since, words = self._since[config]
-        return Skipped("RunRefused", words) if since + REFUSED <= self._now() < since + REFUSED + PAUSE else None
+        until = since + REFUSED + PAUSE
+        return Skipped("RunRefused", words, until) if since + REFUSED <= self._now() < until else None
 
     def again_at(self, config: Key) -> datetime | None:
         """When a run that was given up is tried again; None where none was."""
-        return self._since[config][0] + REFUSED + PAUSE if self.given_up(config) is not None else None
+        found = self.given_up(config)
+        return found.until if found is not None else None
 
     def forget(self, config: Key) -> None:
         """A run was taken, or the config is gone."""

@@ -16,6 +16,7 @@ from kubeprobe.api import (
     API_VERSION,
     Covered,
     During,
+    Mode,
     Phase,
     ProbeConfig,
     ProbeRun,
@@ -56,6 +57,8 @@ class Skipped:
 
     reason: str
     message: str
+    until: datetime | None = None
+    """When to ask again, where that ends by itself."""
 
 
 def plan_change_runs(
@@ -100,8 +103,9 @@ def skips(config: ProbeConfig | None, mistake: Mistake | None, now: datetime) ->
         return Skipped("Suspended", "spec.suspend of the ProbeConfig is true")
     if mistake is not None:
         return Skipped(mistake.reason, mistake.message)
-    if maintenance(config.spec.maintenance, now).pauses:
-        return Skipped("Maintenance", "a maintenance window is open in which no runs begin")
+    windows = maintenance(config.spec.maintenance, now)
+    if windows.pauses and config.spec.mode is not Mode.RESIDENT:  # a prober goes on
+        return Skipped("Maintenance", "a maintenance window is open in which no runs begin", windows.changes_at)
     return None
 
 

@@ -30,6 +30,12 @@ def line_of(one: ChangeProbeStatus) -> str:
     return f"{one.namespace}/{one.name} ({why})"
 
 
+def probes_run(change: Change) -> str:
+    """How many probes a change runs, in words; those that its gates have run besides are theirs."""
+    count = len(change.spec.probes)
+    return {0: "no triggers run a probe", 1: "1 probe runs"}.get(count, f"{count} probes run")
+
+
 def with_lines(status: ChangeStatus, before: ChangeStatus, now: datetime, change: Change) -> ChangeStatus:
     """The status with what is new in it told as lines of the story."""
     lines = [*(before.timeline or _beginning(change)), *_news(status, before, now)]
@@ -43,7 +49,8 @@ def _beginning(change: Change) -> Iterator[TimelineEntry]:
     by = sorted({one.by for one in spec.objects if one.by})
     who = f", by {', '.join(by[:MOST_MANAGERS])}" if by else ""
     out = f", {spec.left_out} more are left out" if spec.left_out else ""
-    yield _entry(spec.closed, "Closed", f"{spec.count} objects changed{who}; {len(spec.probes)} probes run{out}")
+    objects = "1 object" if spec.count == 1 else f"{spec.count} objects"
+    yield _entry(spec.closed, "Closed", f"{objects} changed{who}; {probes_run(change)}{out}")
 
 
 def _news(status: ChangeStatus, before: ChangeStatus, now: datetime) -> Iterator[TimelineEntry]:

@@ -81,7 +81,7 @@ def plan_gate(seen: GateSeen, now: datetime) -> GatePlan:
     if gate.metadata.deletion_timestamp is not None:
         return GatePlan()
     found, judged = _follow(seen, now)
-    status = _status(seen, found, now)
+    status = _status(seen, found, judged, now)
     wanted = asked(found.course, found.views, found.probes, gate.spec, now)
     times = (at for at in _times(seen, found, wanted, now) if at > now)
     return GatePlan(
@@ -129,10 +129,10 @@ def _judged(course: Course | None, found: Judgement) -> tuple[GateChange, ...]:
     return (found.course.change,)
 
 
-def _status(seen: GateSeen, found: Judgement, now: datetime) -> ChangeGateStatus:
+def _status(seen: GateSeen, found: Judgement, judged: Sequence[GateChange], now: datetime) -> ChangeGateStatus:
     gate, before = seen.gate, seen.gate.status
     phase, reason = _above(gate, found, now)
-    since = before.since if before.since is not None and before.phase is phase else now
+    since = _since(gate, phase, reason, now)
     closure = _closure_id(gate, reason, since) if phase is GatePhase.CLOSED else ""
     good, more_good = _last_good(seen, found)
     update = {
@@ -144,6 +144,7 @@ def _status(seen: GateSeen, found: Judgement, now: datetime) -> ChangeGateStatus
         "verdict": found.verdict,
         "change": found.course.change if found.course is not None else None,
         "verifying_since": found.course.verifying_since if found.course is not None else None,
+        "judged_before": _judged_before(before, found.course, judged),
         "probes": found.probes[:MOST_PROBES],
         "more_probes": max(len(found.probes) - MOST_PROBES, 0),
         "last_good": good,
@@ -158,12 +159,29 @@ def _status(seen: GateSeen, found: Judgement, now: datetime) -> ChangeGateStatus
     return status.model_copy(update={"message": message, "conditions": said})
 
 
+def _judged_before(before: ChangeGateStatus, course: Course | None, judged: Sequence[GateChange]) -> GateChange | None:
+    """The change that was judged last before the present one: in one look it may be judged and the next one begin."""
+    now_is = course.change.id if course is not None else ""
+    known = [one for one in (before.change, *judged) if one is not None and one.id != now_is]
+    done = [one for one in known if one.verdict is not GateVerdict.PENDING]
+    return done[-1] if done else before.judged_before
+
+
 def _above(gate: ChangeGate, found: Judgement, now: datetime) -> tuple[GatePhase, GateReason]:
     if overriding(gate, now):
         return GatePhase.OPEN, GateReason.OVERRIDE
     if gate.spec.hold is not None:
         return GatePhase.CLOSED, GateReason.HOLD
     return GatePhase.CLOSED if found.closed else GatePhase.OPEN, found.reason
+
+
+def _since(gate: ChangeGate, phase: GatePhase, reason: GateReason, now: datetime) -> datetime:
+    """Since when it is open, or closed by the same: a hold is another closure than the probes, or than another hold."""
+    before = gate.status
+    if before.since is None or before.phase is not phase:
+        return now
+    goes_on = phase is GatePhase.OPEN or before.closure_id == _closure_id(gate, reason, before.since)
+    return before.since if goes_on else now
 
 
 def _closure_id(gate: ChangeGate, reason: GateReason, since: datetime) -> str:
@@ -206,6 +224,8 @@ def _times(seen: GateSeen, found: Judgement, wanted: Asked, now: datetime) -> It
     if gate.spec.override is not None:
         yield gate.spec.override.until
     yield from (view.stance.ends_at for view in found.views if view.stance.ends_at is not None)
+    skips = (view.bound.skipped for view in found.views)
+    yield from (skipped.until for skipped in skips if skipped is not None and skipped.until is not None)
     if wanted.next_at is not None:
         yield wanted.next_at
     if course is None or course.change.verdict is GateVerdict.PASSED:

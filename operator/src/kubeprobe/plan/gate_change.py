@@ -31,7 +31,7 @@ from kubeprobe.plan.changed import Changed
 from kubeprobe.plan.demand import Followed
 from kubeprobe.plan.fingerprint import Tracked
 from kubeprobe.plan.gate import rolls_back
-from kubeprobe.plan.gate_course import ChangeSeen, Course, newer, taken_up
+from kubeprobe.plan.gate_course import ChangeSeen, newer, taken_up
 from kubeprobe.plan.gate_probe import Bound
 from kubeprobe.plan.gate_scope import UNTOLD, Workload, covers
 from kubeprobe.plan.gate_seat import counted
@@ -154,16 +154,18 @@ def note_of(gate: ChangeGate, change: Change) -> ChangeGateNote | None:
 
     Of a change whose place a newer one took before the gate looked, it says what it says of the newer one.
     """
-    course, status = taken_up(gate), gate.status
+    status = gate.status
     if gate.metadata.deletion_timestamp is not None:
         return None
-    verdict = GateVerdict.PENDING
-    if course is not None and (course.change.id == change.metadata.name or _is_with(change, gate, course)):
-        verdict = course.change.verdict
-    elif not newer(_seen(change), gate, course):
+    verdict = _verdict_on(change, gate)
+    if verdict is None and not newer(_seen(change), gate, taken_up(gate)):
         return None
     return ChangeGateNote(
-        name=gate.metadata.name, phase=status.phase, reason=status.reason.value, verdict=verdict, since=status.since
+        name=gate.metadata.name,
+        phase=status.phase,
+        reason=status.reason.value,
+        verdict=verdict or GateVerdict.PENDING,
+        since=status.since,
     )
 
 
@@ -202,11 +204,11 @@ def bound(
         heard_at: when its prober was last heard.
         runs: all runs of the config.
         followed: how far it is with the changes that its own triggers run it for; see `ChangeRuns.followed`.
-        skipped: why it does not run for them, if it does not.
+        skipped: why it does not run, if it does not.
     """
     seen = (ProbeSeen(one.demand.probe, one, skipped) for one in followed)
     due = frozenset(one.followed.demand.name for one in seen if one.followed is not None and has_more(one))
-    return Bound(config, answer, heard_at, by_change(config, runs), due)
+    return Bound(config, answer, heard_at, by_change(config, runs), due, skipped)
 
 
 def workload_of(tracked: Tracked, told: str | None) -> Workload | None:
@@ -223,11 +225,18 @@ def workload_of(tracked: Tracked, told: str | None) -> Workload | None:
     return Workload(key.namespace, kind, key.name, template, dict(tracked.facts), tracked.labels)
 
 
-def _is_with(change: Change, gate: ChangeGate, course: Course) -> bool:
-    """Whether a change is judged with the later one that a gate is about, since it was never judged for itself."""
+def _verdict_on(change: Change, gate: ChangeGate) -> GateVerdict | None:
+    """What a change came to, for itself or with the later one that took its place; None where the gate has no word."""
+    status, name = gate.status, change.metadata.name
+    if status.change is not None and status.change.id == name:
+        return status.change.verdict
     said = next((one for one in change.status.gates if one.name == gate.metadata.name), None)
-    waits = said is not None and said.verdict is GateVerdict.PENDING and not is_over(change)
-    return waits and change.metadata.name < course.change.id
+    if is_over(change) or (said is not None and said.verdict is not GateVerdict.PENDING):
+        return None
+    for told in (status.judged_before, status.change):
+        if told is not None and (told.id == name or (said is not None and name < told.id)):
+            return told.verdict
+    return None
 
 
 def _seen(change: Change) -> ChangeSeen:

@@ -17,9 +17,10 @@ from kubeprobe.api import (
     Resident,
     Verdict,
 )
+from kubeprobe.plan.change_runs import Skipped
 from kubeprobe.plan.gate_course import Course
 from kubeprobe.plan.gate_seat import Seat
-from kubeprobe.plan.standing import PENDING, STALE, SUSPENDED
+from kubeprobe.plan.standing import PENDING, STALE
 
 
 class Evidence(enum.Enum):
@@ -45,6 +46,8 @@ class Bound:
     run that is tried again is not over until its last attempt is, and only that is among them."""
     due: Collection[str] = ()
     """The changes that its own triggers have still to run it for, such as on nodes where a rollout goes on."""
+    skipped: Skipped | None = None
+    """Why it does not run now, whoever asks; None where it does."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -54,7 +57,7 @@ class Bound:
     @property
     def runnable(self) -> bool:
         """Whether it can be run when asked."""
-        return self.config.spec.mode is not Mode.RESIDENT and not self.config.spec.suspend
+        return self.config.spec.mode is not Mode.RESIDENT and self.skipped is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +133,18 @@ def trial(bound: Bound, now_is: Stance, places: Collection[Seat], course: Course
             return found
     if course.verifying_since is None or course.change.id in bound.due:
         return Trial(Evidence.AWAITED)
-    if bound.config.spec.suspend:
-        return Trial(Evidence.UNKNOWN, SUSPENDED, "its spec.suspend is true, so nothing tells of the change")
     word = _own_word(bound, now_is, spec, course.verifying_since)
     if word is Evidence.FAILED:
         return Trial(word, now_is.reason, now_is.message, now_is.since)
-    if not (places and bound.runnable):
-        return Trial(word)
-    passed = all(place.passes or (_idle(place) and word is Evidence.PASSED) for place in places)
-    return Trial(Evidence.PASSED if passed and now_is.verdict is Verdict.PASSED else Evidence.AWAITED)
+    if places and bound.config.spec.mode is not Mode.RESIDENT:
+        passed = all(
+            (place.passes and not place.early(course.verifying_since)) or (_idle(place) and word is Evidence.PASSED)
+            for place in places
+        )
+        word = Evidence.PASSED if passed and now_is.verdict is Verdict.PASSED else Evidence.AWAITED
+    if word is Evidence.AWAITED and bound.skipped is not None and not any(place.going for place in places):
+        return Trial(Evidence.UNKNOWN, bound.skipped.reason, bound.skipped.message)
+    return Trial(word)
 
 
 def passes_enough(bound: Bound, now_is: Stance, threshold: int) -> bool:

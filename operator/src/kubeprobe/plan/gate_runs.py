@@ -65,7 +65,7 @@ def asked(
     runs = (
         RunAsked(course.change.id, *view.bound.key, place.node, began_at)
         for view in wanting
-        for place in _places(view, course, spec.success_threshold)
+        for place in _places(view, course, course.verifying_since, spec.success_threshold)
         if not _had(place, began_at)
     )
     return Asked(tuple(runs), next_at)
@@ -91,12 +91,14 @@ def _unsettled(view: View, course: Course, closing: set[tuple[str, str]]) -> boo
     return course.change.verdict is not GateVerdict.PASSED and view.trial.evidence is not Evidence.PASSED
 
 
-def _places(view: View, course: Course, threshold: int) -> Iterator[Seat]:
+def _places(view: View, course: Course, rest: datetime, threshold: int) -> Iterator[Seat]:
     """Where it has to be run: where it has not passed; where it has, if that is not enough and no schedule runs it."""
     places, scheduled = view.places or (Seat(""),), view.bound.config.spec.mode is Mode.PERIODIC
-    lacking = [] if course.change.verdict is GateVerdict.PASSED else [one for one in places if one.lacks(threshold)]
+    lacking = [one for one in places if one.lacks(threshold) or one.early(rest)]
+    if course.change.verdict is GateVerdict.PASSED:
+        lacking = []
     for place in lacking or (() if scheduled else places):
-        if place.node or not place.told or not scheduled:
+        if place.node or not place.told or place.early(rest) or not scheduled:
             yield place
 
 

@@ -64,13 +64,20 @@ class Seat:
         """Whether it is not known that all is well there: one pass tells, but more are needed after a failure."""
         return self.passes < (threshold if self.failures else 1)
 
+    def early(self, rest: datetime) -> bool:
+        """Whether its pass is of a time when a change had not come to rest: it may tell of what was there before.
+
+        Runs are pinned to a node when what is new is ready there.
+        """
+        return not self.node and self.passes > 0 and self.told[-1].began_at < _dated(rest)
+
 
 def seats(
     runs: Mapping[str, Sequence[ProbeRun]], change: GateChange, nodes: Collection[str] | None
 ) -> tuple[Seat, ...]:
     """A probe's runs for a change, by the node that they were pinned to; a node that is gone tells nothing any more."""
     found: dict[str, list[Look]] = defaultdict(list)
-    since = change.since.replace(microsecond=0)  # objects are dated by the second, rounded down
+    since = _dated(change.since)
     for run in runs.get(change.id, ()):
         if run.metadata.creation_timestamp < since or is_wave(run):
             continue
@@ -112,6 +119,11 @@ def _looks(run: ProbeRun) -> Iterator[tuple[str, Look]]:
             yield node, Look(name, began_at, ended_at, lost, status.reason, status.message)
         else:
             yield node, Look(name, began_at, ended_at, found.verdict, found.reason, found.message)
+
+
+def _dated(moment: datetime) -> datetime:
+    """As objects are dated: by the second, rounded down."""
+    return moment.replace(microsecond=0)
 
 
 def _place(look: Look) -> tuple[datetime, str]:

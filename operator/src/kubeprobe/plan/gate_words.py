@@ -121,7 +121,8 @@ def _way_out(standing: Standing, now: datetime) -> str:
     ended = ""
     if spec.override is not None and not overriding(standing.gate, now):
         ended = f" (spec.override ended at {_time(spec.override.until)})"
-    good = "going back to the last good images passes, and " if standing.gate.status.last_good else ""
+    changed = any(good.changed for good in standing.gate.status.last_good)
+    good = "going back to the last good images passes, and " if changed else ""
     glass = (
         f"a change with the annotation {BREAK_GLASS}={standing.closure_id} passes for those who may override the gate"
     )
@@ -141,7 +142,9 @@ def _blamed(probes: Iterable[GateProbe]) -> list[GateProbe]:
 
 
 def _named(one: GateProbe) -> str:
-    what = {Verdict.FAILED: "failed", Verdict.UNKNOWN: "cannot tell", Verdict.PASSED: "had failed"}[one.verdict]
+    what = {Verdict.FAILED: "failed", Verdict.UNKNOWN: "cannot tell", Verdict.PASSED: "keeps the gate closed"}[
+        one.verdict
+    ]
     since = f" at {_time(one.since)}" if one.since is not None and one.verdict is Verdict.FAILED else ""
     why = ": ".join(part for part in (one.reason, one.message) if part)
     return f"probe {one.namespace}/{one.name} {what}{since}" + (f" ({why})" if why else "")
