@@ -117,6 +117,16 @@ def test_the_newest_change_is_the_one_that_was_closed_last() -> None:
     assert newest_of(gate(), [other]) is None
 
 
+@pytest.mark.parametrize("name", ["zzz", "chg-", "chg-Z", "chg-9-9"])
+def test_a_change_that_somebody_made_by_another_name_is_none_to_a_gate(name: str) -> None:
+    """It would be later in order than all others, and no name of its verdict."""
+    forged = change(name, gates=PROD)
+    first = change(FIRST, gates=PROD)
+    assert newest_of(gate(), [first, forged]) is first
+    assert awaited(gate(), [first, forged]) == (first,)
+    assert note_of(gate(), forged) is None
+
+
 @pytest.mark.parametrize(
     ("one", "spec", "expected"),
     [

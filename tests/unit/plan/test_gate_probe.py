@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.unit.plan.builders import config, on_demand
-from tests.unit.plan.gates import at, bound, change_run, gate
+from tests.unit.plan.gates import CHANGE, at, bound, change_run, gate
 
 from kubeprobe.api import Duration, GateChange, ProbeConfig, Verdict
 from kubeprobe.plan.gate_course import Course
@@ -59,7 +59,7 @@ def test_when_an_answer_is_out_of_date_is_said() -> None:
 
 def tried(one: Bound, *, verifying: float | None = 20, **spec: Any) -> Trial:
     now_is = stance(one, None, at(500))
-    course = Course(GateChange(id="chg-1", since=at(10)), at(verifying) if verifying is not None else None)
+    course = Course(GateChange(id=CHANGE, since=at(10)), at(verifying) if verifying is not None else None)
     return trial(one, now_is, seats(one.runs, course.change, None), course, gate(**spec).spec)
 
 
@@ -90,8 +90,8 @@ PASS, FAIL, LOST, GOING = change_run("Passed"), change_run("Failed"), change_run
         pytest.param(bound(verdict="Unknown", ended=60, runs=[FAIL]), FAILED, id="failed, and cannot tell since"),
         pytest.param(bound(of=config(suspend=True), runs=[PASS]), UNKNOWN, id="suspended"),
         pytest.param(bound(of=config(suspend=True), runs=[FAIL]), FAILED, id="suspended after it had failed"),
-        pytest.param(bound(runs=[PASS], due={"chg-1"}), AWAITED, id="passed, and is to be run elsewhere too"),
-        pytest.param(bound(runs=[FAIL], due={"chg-1"}), FAILED, id="failed, wherever else it is to be run"),
+        pytest.param(bound(runs=[PASS], due={CHANGE}), AWAITED, id="passed, and is to be run elsewhere too"),
+        pytest.param(bound(runs=[FAIL], due={CHANGE}), FAILED, id="failed, wherever else it is to be run"),
         pytest.param(bound(runs=[PASS], due={"chg-2"}), PASSED, id="is to be run for another change"),
         pytest.param(bound(of=on_demand(), runs=[PASS]), PASSED, id="run only when asked"),
         pytest.param(bound(of=resident(), heard=21.9), AWAITED, id="a prober that could not have told yet"),

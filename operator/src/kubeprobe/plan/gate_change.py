@@ -22,7 +22,7 @@ from kubeprobe.api import (
     ProbeRun,
     WorkloadKind,
 )
-from kubeprobe.plan.batch import LONGEST_SECONDS, Batch, Wait, last_id
+from kubeprobe.plan.batch import LONGEST_SECONDS, Batch, Wait, is_name, last_id
 from kubeprobe.plan.chain import by_change
 from kubeprobe.plan.change import is_over
 from kubeprobe.plan.change_probe import ProbeSeen, has_more
@@ -90,7 +90,7 @@ def in_scope(gate: ChangeGate, one: Changed | Tracked, namespaces: Namespaces, o
 
 def newest_of(gate: ChangeGate, changes: Iterable[Change]) -> Change | None:
     """The newest change that was told to a gate, in the order in which they were closed."""
-    mine = (one for one in changes if gate.metadata.name in one.spec.gates)
+    mine = (one for one in changes if _is_told(gate, one))
     return max(mine, key=lambda one: one.metadata.name, default=None)
 
 
@@ -109,7 +109,7 @@ def awaited(gate: ChangeGate, changes: Iterable[Change]) -> tuple[Change, ...]:
         for one in changes
         if one is newest
         or (
-            gate.metadata.name in one.spec.gates
+            _is_told(gate, one)
             and not is_over(one)
             and ((course is not None and course.settling) or newer(_seen(one), gate, course))
         )
@@ -155,7 +155,7 @@ def note_of(gate: ChangeGate, change: Change) -> ChangeGateNote | None:
     Of a change whose place a newer one took before the gate looked, it says what it says of the newer one.
     """
     course, status = taken_up(gate), gate.status
-    if gate.metadata.deletion_timestamp is not None:
+    if gate.metadata.deletion_timestamp is not None or not is_name(change.metadata.name):
         return None
     verdict = GateVerdict.PENDING
     if course is not None and (course.change.id == change.metadata.name or _is_with(change, gate, course)):
@@ -221,6 +221,11 @@ def workload_of(tracked: Tracked, told: str | None) -> Workload | None:
         return None
     template = tracked.fingerprint if tracked.fingerprint == told else UNTOLD
     return Workload(key.namespace, kind, key.name, template, dict(tracked.facts), tracked.labels)
+
+
+def _is_told(gate: ChangeGate, change: Change) -> bool:
+    """Whether a change is told to a gate; one that somebody made by another name has no place in their order."""
+    return gate.metadata.name in change.spec.gates and is_name(change.metadata.name)
 
 
 def _is_with(change: Change, gate: ChangeGate, course: Course) -> bool:
