@@ -209,9 +209,9 @@ def test_which_runs_are_kept_for_gates() -> None:
     spec = on_demand()
     manifest = gate_run(spec, FIRST, "n1", at(1))
     run = over(created(manifest, at(2)), at(3), "Failed")
-    assert counted_by([with_change(FIRST)], spec, [run]) == {run.metadata.name}
-    assert counted_by([with_change(FIRST, "Passed"), with_change(SECOND), gate()], spec, [run]) == frozenset()
-    assert counted_by([with_change(FIRST)], spec, []) == frozenset()
+    assert counted_by([with_change(FIRST)], spec, [run], ()) == {run.metadata.name}
+    assert counted_by([with_change(FIRST, "Passed"), with_change(SECOND), gate()], spec, [run], ()) == frozenset()
+    assert counted_by([with_change(FIRST)], spec, [], ()) == frozenset()
 
 
 def test_a_rollback_is_ordered_for_the_newest_change_alone() -> None:
@@ -258,6 +258,23 @@ def test_a_probes_own_run_tells_the_gate_when_it_is_over() -> None:
         planned = plan_change_runs(MAIN, [demand(change())], [run], None, at(12))
         one = bound(MAIN, None, None, [run], planned.followed, None)
         assert (one.runs, one.due) == ({FIRST: (run,)}, due)
+
+
+def test_a_run_that_failed_is_told_to_the_gate_as_soon_as_no_other_attempt_is_to_come() -> None:
+    """Else a gate would wait for one that nobody asks for: its config is skipped, or its Change is over."""
+    retried = triggered({"rollout": {}}, retries={"limit": 1})
+    manifest = plan_change_runs(retried, [demand(change())], (), None, at(10)).create
+    assert manifest is not None
+    failed = over(created(manifest, at(10)), at(12), "Failed")
+
+    def told(demands: list[Demand], skipped: Skipped | None) -> str:
+        planned = plan_change_runs(retried, demands, [failed], skipped, at(12))
+        (run,) = bound(retried, None, None, [failed], planned.followed, skipped).runs[FIRST]
+        return run.status.phase.value
+
+    assert told([demand(change())], None) == "Pending"
+    assert told([demand(change())], Skipped("Maintenance", "m")) == "Completed"
+    assert told([], None) == "Completed"
 
 
 def test_a_workload_is_seen_as_the_changes_have_told_it() -> None:

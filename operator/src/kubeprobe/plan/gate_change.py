@@ -167,13 +167,16 @@ def note_of(gate: ChangeGate, change: Change) -> ChangeGateNote | None:
     )
 
 
-def counted_by(gates: Iterable[ChangeGate], config: ProbeConfig, runs: Sequence[ProbeRun]) -> frozenset[str]:
+def counted_by(
+    gates: Iterable[ChangeGate], config: ProbeConfig, runs: Sequence[ProbeRun], asking: Collection[str]
+) -> frozenset[str]:
     """The runs of a config that gates go by until what changed has passed, by name: whatever `history` says.
 
     Args:
         gates: all gates.
         config: the config.
         runs: all its runs.
+        asking: the Changes that have it run; none where it does not run for any.
     """
     waiting = [
         (gate.status.change, gate.spec.success_threshold)
@@ -182,7 +185,7 @@ def counted_by(gates: Iterable[ChangeGate], config: ProbeConfig, runs: Sequence[
     ]
     if not waiting or not runs:
         return frozenset()
-    grouped = by_change(config, runs)
+    grouped = by_change(config, runs, asking)
     return frozenset(name for change, threshold in waiting for name in counted(grouped, change, threshold))
 
 
@@ -191,7 +194,7 @@ def bound(
     answer: ProbeResultStatus | None,
     heard_at: datetime | None,
     runs: Iterable[ProbeRun],
-    followed: Iterable[Followed],
+    followed: Sequence[Followed],
     skipped: Skipped | None,
 ) -> Bound:
     """A config as the gates see it that go by it.
@@ -206,7 +209,8 @@ def bound(
     """
     seen = (ProbeSeen(one.demand.probe, one, skipped) for one in followed)
     due = frozenset(one.followed.demand.name for one in seen if one.followed is not None and has_more(one))
-    return Bound(config, answer, heard_at, by_change(config, runs), due)
+    asking = [one.demand.name for one in followed] if skipped is None else ()
+    return Bound(config, answer, heard_at, by_change(config, runs, asking), due)
 
 
 def workload_of(tracked: Tracked, told: str | None) -> Workload | None:
