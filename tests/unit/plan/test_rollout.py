@@ -138,6 +138,18 @@ CASES: list[tuple[str, Rollout, RolloutState, str]] = [
         RolloutState.FINISHED,
         "",
     ),
+    (
+        "another kind, a number that was left out for it is 0",
+        told("Rollout.argoproj.io", observedGeneration="1", replicas=3, readyReplicas=3, availableReplicas=3),
+        RolloutState.PROGRESSING,
+        "3 old pods",
+    ),
+    (
+        "another kind that counts no new pods",
+        told("Fleet.agones.dev", replicas=3, readyReplicas=3),
+        RolloutState.FINISHED,
+        "",
+    ),
     ("another kind that counts nothing", told("Thing.example.com"), RolloutState.FINISHED, ""),
 ]
 

@@ -93,7 +93,7 @@ def read_workload(kind: str, body: Body) -> Workload:
         observed=_observed(kind, status, generation),
         template=template_mark(spec.get("template") or {}),
         wanted=_wanted(kind, spec, status),
-        total=updated if daemon_set or stateful_set else _count(status, "replicas"),
+        total=_count(status, "replicas") if _tells_old_pods(kind, status) else updated,
         updated=updated,
         ready=_count(status, "numberReady" if daemon_set else "readyReplicas"),
         available=_count(status, "numberAvailable" if daemon_set else "availableReplicas"),
@@ -119,6 +119,17 @@ def _wanted(kind: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> in
         return 0
     replicas = spec.get("replicas")
     return 1 if replicas is None else int(replicas)
+
+
+def _tells_old_pods(kind: str, status: Mapping[str, Any]) -> bool:
+    """Whether old pods are those that are not counted as new; where none ever are, all would be old for ever.
+
+    A kind that leaves out a count of 0 counts as Deployments do, available pods among them; one that does neither has
+    only numbers that say nothing of old and new.
+    """
+    if kind in BUILT_IN:
+        return kind == "Deployment"
+    return "updatedReplicas" in status or "availableReplicas" in status
 
 
 def progress(workload: Workload | None, key: ObjectKey, fingerprint_wanted: str, fingerprint_now: str) -> Rollout:
