@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.unit.control.changing import OWN, ROLLOUT, LiveCluster, Replica, World
+from tests.unit.control.changing import DONE, OWN, ROLLOUT, LiveCluster, Replica, World
 from tests.unit.control.parts import make_nodes
 from tests.unit.plan.builders import CREATED, NAMESPACE, on_demand
 from tests.unit.plan.changes import triggered, workload_body
@@ -339,3 +339,14 @@ async def test_a_probe_that_is_suspended_before_its_next_attempt_has_failed() ->
     assert shop.state() == "Closed/ProbeFailed/Failed"
     assert shop.cluster.objects[RESULTS.plural, NAMESPACE, "main"]["status"]["consecutive"]["failed"] == 1
     await shop.replica.stop()
+
+
+async def test_images_of_a_rollout_that_came_to_nothing_are_never_good(shop: Shop) -> None:
+    """The old pods serve, so the probes pass: a typo in an image is not what to go back to."""
+    overdue = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "overdue"}
+    shop.deploy("cart:typo", status={**DONE, "replicas": 4, "updatedReplicas": 1, "conditions": [overdue]})
+    await shop.replica.later(15)
+    (run,) = shop.asked()
+    await shop.ends(run)
+    assert shop.state() == "Open/Verified/Passed"
+    assert [(one.images["app"], one.changed) for one in shop.status().last_good] == [("cart:1", True)]

@@ -278,17 +278,21 @@ def test_a_run_that_failed_is_told_to_the_gate_as_soon_as_no_other_attempt_is_to
 
 
 def test_a_workload_is_seen_as_the_changes_have_told_it() -> None:
-    one = tracked("cart:2")
-    seen = workload_of(one, one.fingerprint)
+    one, done = tracked("cart:2"), workload(spec={"replicas": 0}, status={"observedGeneration": 1})
+    seen = workload_of(one, one.fingerprint, done)
     assert seen is not None
     assert (seen.key, seen.template) == (("shop", "Deployment", "cart"), one.fingerprint)
+    assert seen.in_place
+    going = workload_of(one, one.fingerprint, workload(status={"observedGeneration": 1}))
+    assert going is not None
+    assert not going.in_place
     assert (seen.images, seen.labels, seen.kind) == ({"app": "cart:2"}, {"app": "cart"}, WorkloadKind.DEPLOYMENT)
     for told in (tracked("cart:1").fingerprint, None):
-        untold = workload_of(one, told)
+        untold = workload_of(one, told, done)
         assert untold is not None
         assert untold.template == UNTOLD
     node = read_tracked("Node", node_body())
-    assert workload_of(node, node.fingerprint) is None
+    assert workload_of(node, node.fingerprint, done) is None
 
 
 class Both:

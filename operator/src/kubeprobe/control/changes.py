@@ -334,9 +334,9 @@ class Changes:
             self._ctx.queue.add_after((Kind.GATE, ("", gate)), QUIET_SECONDS)
 
     def _in_scope(self, gate: ChangeGate, kinds: set[str]) -> Iterator[gate_scope.Workload]:
-        for key in self.tracking.workloads:
+        for key, rolled_out in self.tracking.workloads.items():
             one, ledger = self.tracking.tracked[key], self.ledgers.of(key.kind)
             if key.kind in kinds and in_scope(gate, one, self._audience.namespaces, self._audience.own_namespace):
-                found = workload_of(one, ledger.known(key) if ledger is not None else None)
+                found = workload_of(one, ledger.known(key) if ledger is not None else None, rolled_out)
                 if found is not None:
                     yield found

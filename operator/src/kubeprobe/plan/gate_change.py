@@ -22,6 +22,7 @@ from kubeprobe.api import (
     ProbeRun,
     WorkloadKind,
 )
+from kubeprobe.plan import rollout
 from kubeprobe.plan.batch import LONGEST_SECONDS, Batch, Wait, is_name, last_id
 from kubeprobe.plan.chain import by_change
 from kubeprobe.plan.change import is_over
@@ -35,7 +36,7 @@ from kubeprobe.plan.gate_course import ChangeSeen, Course, newer, taken_up
 from kubeprobe.plan.gate_probe import Bound
 from kubeprobe.plan.gate_scope import UNTOLD, Workload, covers
 from kubeprobe.plan.gate_seat import counted
-from kubeprobe.plan.rollout import Rollout
+from kubeprobe.plan.rollout import Rollout, in_place
 from kubeprobe.plan.triggers import Namespaces
 
 KINDS: Mapping[str, WorkloadKind] = {kind.value: kind for kind in WorkloadKind}
@@ -213,18 +214,19 @@ def bound(
     return Bound(config, answer, heard_at, by_change(config, runs, asking), due)
 
 
-def workload_of(tracked: Tracked, told: str | None) -> Workload | None:
+def workload_of(tracked: Tracked, told: str | None, rolled_out: rollout.Workload) -> Workload | None:
     """A workload as gates see it; None for what they cannot hold.
 
     Args:
         tracked: the workload.
         told: its fingerprint as that was told last; see `Ledger.known`.
+        rolled_out: how far its rollout is.
     """
     kind, key = KINDS.get(tracked.key.kind), tracked.key
     if kind is None:
         return None
     template = tracked.fingerprint if tracked.fingerprint == told else UNTOLD
-    return Workload(key.namespace, kind, key.name, template, dict(tracked.facts), tracked.labels)
+    return Workload(key.namespace, kind, key.name, template, dict(tracked.facts), tracked.labels, in_place(rolled_out))
 
 
 def _is_told(gate: ChangeGate, change: Change) -> bool:

@@ -159,13 +159,15 @@ def progress(workload: Workload | None, key: ObjectKey, fingerprint_wanted: str,
     return Rollout(key, RolloutState.PROGRESSING, f"{key}: {missing}")
 
 
+def in_place(one: Workload) -> bool:
+    """Whether all of a workload is its newest version, however its pods come and go meanwhile."""
+    return one.observed >= one.generation and not one.failed and not _replacing(one)
+
+
 def _missing(one: Workload) -> str:
     """What is missing until the rollout is finished; nothing where nothing is."""
-    wanted = max(one.wanted - one.partition, 0)
-    if one.updated < wanted:
-        return f"{one.updated} of {wanted} new pods have been created"
-    if one.total > one.updated:
-        return f"{one.total - one.updated} old pods are still there"
+    if replacing := _replacing(one):
+        return replacing
     if one.key.kind == "StatefulSet":
         if one.ready < one.wanted:
             return f"{one.ready} of {one.wanted} pods are ready"
@@ -173,6 +175,13 @@ def _missing(one: Workload) -> str:
         return "its newest revision is not its current one" if unsettled else ""
     enough = one.wanted if one.key.kind == "DaemonSet" else one.updated
     return f"{one.available} of {enough} new pods are available" if one.available < enough else ""
+
+
+def _replacing(one: Workload) -> str:
+    wanted = max(one.wanted - one.partition, 0)
+    if one.updated < wanted:
+        return f"{one.updated} of {wanted} new pods have been created"
+    return f"{one.total - one.updated} old pods are still there" if one.total > one.updated else ""
 
 
 def template_mark(template: Mapping[str, Any]) -> str:
