@@ -74,7 +74,7 @@ class Operator:
         views, runs, api = self.context.views, make_runs(self.context), cluster
         nodes = NodeWatch(api, views, lambda: 0.0)
         self.residents = ResidentStore(views, self.context.now)
-        self.results = ResultReconciler(self.context, nodes, self.residents)
+        self.results = ResultReconciler(self.context, nodes, self.residents, lambda _: frozenset())
         sources = GateSources(changes, self.results, self._nodes, "kubeprobe")
         self.gates = Gates(self.context, cluster, sources, self._tick)
         waves, residents = WaveReconciler(self.context, runs, nodes), make_residents(self.context)

@@ -58,7 +58,8 @@ def make_nodes(context: Context) -> NodeWatch:
 
 
 def make_results(context: Context, residents: ResidentStore | None = None) -> ResultReconciler:
-    return ResultReconciler(context, make_nodes(context), residents or ResidentStore(context.views, context.now))
+    heard = residents or ResidentStore(context.views, context.now)
+    return ResultReconciler(context, make_nodes(context), heard, lambda _: frozenset())
 
 
 def make_residents(context: Context) -> ResidentReconciler:

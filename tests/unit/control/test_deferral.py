@@ -173,7 +173,7 @@ async def test_an_answer_that_has_its_object_gets_its_status_next_with_the_lates
     desk.add(main)
     residents = ResidentStore(desk.context.views, desk.context.now)
     nodes = NodeWatch(cast("Api", desk.store), desk.context.views, lambda: desk.now)
-    results = ResultReconciler(desk.context, nodes, residents)
+    results = ResultReconciler(desk.context, nodes, residents, lambda _: frozenset())
     assert not await desk.turn(results, Kind.RESULT, KEY)
     desk.context.views.runs.put(ended("main-1", at(1), "Failed", metadata=owned_by(main)))
     assert await desk.turn(results, Kind.RESULT, KEY)

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.unit.control.changing import OWN, LiveCluster, Replica, World
+from tests.unit.control.changing import DONE, OWN, ROLLOUT, LiveCluster, Replica, World
 from tests.unit.control.parts import make_nodes
 from tests.unit.plan.builders import CREATED, NAMESPACE, on_demand
-from tests.unit.plan.changes import workload_body
+from tests.unit.plan.changes import triggered, workload_body
 from tests.unit.plan.gates import gate
 
 from kubeprobe.api import ChangeGateStatus, ChangePhase, TriggerKind
@@ -19,10 +19,11 @@ from kubeprobe.control.gate_sight import GateSources
 from kubeprobe.control.gates import Gates
 from kubeprobe.control.resident_store import ResidentStore
 from kubeprobe.control.result import ResultReconciler
-from kubeprobe.kube.port import DEPLOYMENTS, GATES, RUNS
+from kubeprobe.kube.port import CONFIGS, DEPLOYMENTS, GATES, RESULTS, RUNS
 from kubeprobe.plan.gate_change import rollback_ordered
 
 SCOPE = {"namespaces": ["shop"]}
+TWICE: Any = {"retries": {"limit": 1, "delay": "60s"}}
 
 
 class GatedReplica(Replica):
@@ -31,7 +32,7 @@ class GatedReplica(Replica):
     def __init__(self, cluster: LiveCluster, now: datetime = CREATED, secret_namespaces: tuple[str, ...] = ()) -> None:
         super().__init__(cluster, now, secret_namespaces)
         nodes, views = make_nodes(self.context), self.context.views
-        results = ResultReconciler(self.context, nodes, ResidentStore(views, self.context.now))
+        results = ResultReconciler(self.context, nodes, ResidentStore(views, self.context.now), self.changes.asking)
         self.gates = Gates(
             self.context, cluster, GateSources(self.changes, results, nodes.names, OWN), lambda: self._seconds()
         )
@@ -342,3 +343,33 @@ async def test_what_is_still_gathered_when_a_gate_opens_can_go_back(shop: Shop) 
     assert shop.state() == "Open/Verified/Passed"
     good = {one.name: (one.images["app"], one.changed) for one in shop.status().last_good}
     assert good == {"cart": ("cart:1", True), "pay": ("pay:1", False)}
+
+
+async def test_a_probe_that_is_suspended_before_its_next_attempt_has_failed() -> None:
+    """No other attempt comes: neither the gate nor the answer is to wait for one."""
+    shop = Shop(triggered(ROLLOUT, **TWICE))
+    shop.put(GATES, gate(scope=SCOPE))
+    shop.deploy("cart:1")
+    await shop.start()
+    await shop.replica.later(1)
+    shop.deploy("cart:2")
+    await shop.replica.later(25)
+    (run,) = shop.runs
+    await shop.ends(run.metadata.name, "Failed")
+    assert shop.state() == "Open/Verifying/Pending"
+    shop.put(CONFIGS, triggered(ROLLOUT, metadata={"generation": 2}, **TWICE, suspend=True))
+    await shop.replica.later(1)
+    assert shop.state() == "Closed/ProbeFailed/Failed"
+    assert shop.cluster.objects[RESULTS.plural, NAMESPACE, "main"]["status"]["consecutive"]["failed"] == 1
+    await shop.replica.stop()
+
+
+async def test_images_of_a_rollout_that_came_to_nothing_are_never_good(shop: Shop) -> None:
+    """The old pods serve, so the probes pass: a typo in an image is not what to go back to."""
+    overdue = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "overdue"}
+    shop.deploy("cart:typo", status={**DONE, "replicas": 4, "updatedReplicas": 1, "conditions": [overdue]})
+    await shop.replica.later(15)
+    (run,) = shop.asked()
+    await shop.ends(run)
+    assert shop.state() == "Open/Verified/Passed"
+    assert [(one.images["app"], one.changed) for one in shop.status().last_good] == [("cart:1", True)]

@@ -45,7 +45,9 @@ class Operator:
         self.nodes = NodeWatch(cluster, views, lambda: 0.0)
         self.waves = WaveReconciler(self.context, runs, self.nodes)
         self.sweeps = SweepReconciler(self.context, runs, self.waves, self.nodes)
-        self.results = ResultReconciler(self.context, self.nodes, ResidentStore(self.context.views, self.context.now))
+        self.results = ResultReconciler(
+            self.context, self.nodes, ResidentStore(self.context.views, self.context.now), lambda _: frozenset()
+        )
         self.watcher = Watcher(self.context, runs, self.waves, make_residents(self.context), make_changes(self.context))
         self.reports = ReportSink(self.context, runs, self.waves, lambda: True)
         self.sinks = {feed.resource.plural: feed.sink for feed in self.watcher.feeds()}

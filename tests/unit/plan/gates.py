@@ -17,7 +17,7 @@ from kubeprobe.plan.gate_probe import Bound
 from kubeprobe.plan.gate_scope import Workload
 from kubeprobe.plan.gate_words import Proof
 
-CHANGE = "chg-1"
+CHANGE = "chg-01"
 
 
 def gate(name: str = "production", *, status: Any = None, metadata: Any = None, **spec: Any) -> ChangeGate:

@@ -14,6 +14,7 @@ from tests.unit.plan.builders import CREATED, at
 from tests.unit.plan.changes import CART, WAIT, changed, tracked
 
 from kubeprobe.api import Change, ChangeProbe, ChangeSource
+from kubeprobe.api.gate_status import CHANGE_NAME
 from kubeprobe.plan.batch import (
     ANNOUNCED_WAIT,
     LONGEST_SECONDS,
@@ -22,6 +23,7 @@ from kubeprobe.plan.batch import (
     Wait,
     base_of,
     change_id,
+    is_name,
     last_id,
     new_change,
     with_change,
@@ -224,3 +226,10 @@ def test_a_name_begins_with_the_time_of_closing_whatever_the_clock_did() -> None
 def test_a_last_name_is_after_all_that_were_closed_by_then_and_before_all_others() -> None:
     for content in map(str, range(50)):
         assert change_id("", content, at(10)) <= last_id(at(10)) < change_id("", content, at(10.001))
+
+
+def test_what_may_be_the_name_of_a_change_is_what_a_status_may_name() -> None:
+    names = (change_id("", "x", at(0)), last_id(at(0)), "", "zzz", "chg-", "chg-l", "chg-9-9", "9", "CHG-9")
+    told = [name for name in names if is_name(name)]
+    assert told == list(names[:2])
+    assert [name for name in names if name and re.search(CHANGE_NAME, name)] == told

@@ -31,7 +31,7 @@ def test_a_run_that_did_not_pass_is_open_until_its_last_attempt() -> None:
 
 def test_chains_are_in_the_order_in_which_they_began() -> None:
     runs = [for_change(seconds=30), on("a", seconds=20), for_change("Started", seconds=10), on("a", seconds=40, part=1)]
-    chains = chains_of(MAIN, [*runs, run("by-hand")])
+    chains = chains_of(MAIN, [*runs, run("by-hand")], ())
     assert [one.runs[0].metadata.creation_timestamp for one in chains] == [at(10), at(20), at(30), at(40)]
     assert [one.nodes for one in chains] == [(), ("a",), (), ("a",)]
     assert nodes_of(on("a", "b")) == ("a", "b")
@@ -58,13 +58,21 @@ def test_runs_are_found_by_each_change_that_they_are_for() -> None:
     alone = run("g1", trigger={"kind": "Gate"})
     asked = run("g2", trigger={"kind": "Gate", "changeID": SECOND})
     wave = run("w", target={"sweep": "x", "nodes": ["a"]}, trigger={"kind": "Change", "changeID": FIRST})
-    found = by_change(MAIN, [both, alone, asked, wave, run("by-hand"), run("slot", slot=at(0))])
+    found = by_change(MAIN, [both, alone, asked, wave, run("by-hand"), run("slot", slot=at(0))], ())
     assert found == {FIRST: (both,), SECOND: (asked, both), "": (alone,)}
 
 
 def test_of_attempts_the_newest_is_found_and_not_over_while_there_is_one_to_come() -> None:
     first = for_change(ended=20, verdict="Failed")
-    (waiting,) = by_change(RETRIED, [first])[FIRST]
+    (waiting,) = by_change(RETRIED, [first], [FIRST])[FIRST]
     assert (waiting.metadata.name, waiting.status.phase) == (first.metadata.name, Phase.PENDING)
     second = for_change(ended=30, attempt=2, seconds=25, verdict="Failed")
-    assert by_change(RETRIED, [first, second]) == {FIRST: (second,)}
+    assert by_change(RETRIED, [first, second], [FIRST]) == {FIRST: (second,)}
+
+
+def test_a_run_that_no_change_asks_for_any_more_is_its_own_last_word() -> None:
+    """Its Change is over, or its config does not run now: no other attempt ever comes."""
+    first = for_change(ended=20, verdict="Failed", covers=[{"changeID": SECOND, "during": "Finished"}])
+    assert by_change(RETRIED, [first], ()) == {FIRST: (first,), SECOND: (first,)}
+    assert [one.verdict for one in chains_of(RETRIED, [first], ["chg-9"])] == [Verdict.FAILED]
+    assert [one.verdict for one in chains_of(RETRIED, [first], [SECOND])] == [None]

@@ -22,7 +22,7 @@ def said(
     one: Demand, *runs: ProbeRun, skipped: Skipped | None = None, config: Any = None, seconds: float = 30
 ) -> ChangeProbeStatus:
     more = {"config": config} if config is not None else {}
-    seen = ProbeSeen(one.probe, followed(one, *runs, seconds=seconds, **more), skipped)
+    seen = ProbeSeen(one.probe, followed(one, *runs, seconds=seconds, skipped=skipped is not None, **more), skipped)
     found = probe_status(seen, at(seconds))
     assert (found.state is ProbeState.PENDING) <= has_more(seen)
     return found

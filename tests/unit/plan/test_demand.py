@@ -70,8 +70,8 @@ def on(*nodes: str, seconds: float = 10, ended: float | None = None, **more: Any
     return for_change(None, seconds=seconds, ended=ended, where=where, **{"part": 0, **more})
 
 
-def followed(one: Demand, *runs: ProbeRun, seconds: float = 10, config: Any = MAIN) -> Followed:
-    return follow(one, chains_of(config, runs), at(seconds))
+def followed(one: Demand, *runs: ProbeRun, seconds: float = 10, config: Any = MAIN, skipped: bool = False) -> Followed:
+    return follow(one, chains_of(config, runs, () if skipped else (one.name,)), at(seconds))
 
 
 def told(found: Followed) -> tuple[list[tuple[During, int]], bool, datetime | None]:

@@ -310,17 +310,29 @@ def for_change(number: int, verdict: str = "Failed", **more: Any) -> ProbeRun:
     return made.model_copy(update={"status": ended("main", at(number), verdict).status})
 
 
+ASKING = ("chg-1",)
+
+
 def test_a_run_for_a_change_counts_when_it_is_not_tried_again() -> None:
     first, second, third = for_change(1), for_change(2), for_change(3)
-    assert counts(first, MAIN, [first], at(99))
-    assert counts(for_change(1, "Passed"), RETRIED, [], at(99))
-    assert not counts(first, RETRIED, [first, run("slot", slot=at(60))], at(99))
-    assert not counts(first, MAIN, [first, second], at(99))
-    assert not counts(second, RETRIED, [first, second], at(99))
-    assert counts(third, RETRIED, [first, second, third], at(99))
+    assert counts(first, MAIN, [first], at(99), ASKING)
+    assert counts(for_change(1, "Passed"), RETRIED, [], at(99), ASKING)
+    assert not counts(first, RETRIED, [first, run("slot", slot=at(60))], at(99), ASKING)
+    assert not counts(first, MAIN, [first, second], at(99), ASKING)
+    assert not counts(second, RETRIED, [first, second], at(99), ASKING)
+    assert counts(third, RETRIED, [first, second, third], at(99), ASKING)
     others = [for_change(2, changeID="chg-2"), for_change(2, during="Started"), for_change(2, part=1)]
-    assert counts(first, MAIN, [first, *others], at(99))
-    assert [may_again(one, RETRIED) for one in (first, third, run("by-hand"))] == [True, False, False]
+    assert counts(first, MAIN, [first, *others], at(99), ASKING)
+    assert [may_again(one, RETRIED, ASKING) for one in (first, third, run("by-hand"))] == [True, False, False]
+
+
+@pytest.mark.parametrize("asking", [(), ("chg-2",)])
+def test_a_run_for_a_change_that_does_not_ask_for_another_one_counts(asking: tuple[str, ...]) -> None:
+    first = for_change(1)
+    assert counts(first, RETRIED, [first], at(99), asking)
+    assert not counts(
+        for_change(1, covers=[{"changeID": "chg-2", "during": "Finished"}]), RETRIED, [], at(99), ["chg-2"]
+    )
 
 
 def test_a_run_for_a_change_takes_no_slots_place() -> None:

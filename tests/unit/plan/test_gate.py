@@ -272,7 +272,7 @@ def test_a_change_is_verified_when_all_its_runs_have_passed() -> None:
     one.ran("main", change_run("Passed"))
     plan = one.look(22)
     assert one.state == "Open/Verified/Passed"
-    assert one.status.message == "2 probes pass after change chg-1"
+    assert one.status.message == "2 probes pass after change chg-01"
     assert [(done.id, done.verdict) for done in plan.judged] == [(CHANGE, GateVerdict.PASSED)]
     assert (one.look(23).judged, one.look(999).runs) == ((), ())
 
@@ -398,7 +398,7 @@ def test_a_probe_that_has_not_told_in_time_is_inconclusive() -> None:
     assert one.state == "Open/Verifying/Pending"
     plan = one.look(620)
     assert one.state == "Closed/Inconclusive/Inconclusive"
-    assert one.status.probes[0].message == "it did not tell within 10m how things are after change chg-1"
+    assert one.status.probes[0].message == "it did not tell within 10m how things are after change chg-01"
     assert [done.verdict for done in plan.judged] == [GateVerdict.INCONCLUSIVE]
     one.ran("main", change_run("Unknown"), change_run("Passed", created=1000))
     one.says("main", "Passed", ended=1001)
@@ -531,10 +531,10 @@ def test_a_change_that_comes_while_another_settles_takes_its_place() -> None:
 def test_changes_that_come_one_into_the_other_do_not_keep_a_gate_from_looking() -> None:
     one = World(gate(timeout="60s", longestQuiet="10s"), {"main": bound()})
     for number in range(1, 8):
-        one.change = change(f"chg-{number}", began=10 * number)
+        one.change = change(f"chg-00{number}", began=10 * number)
         one.look(10 * number)
         assert one.state == "Open/Settling/Pending"
-    one.change = change("chg-8", began=80)
+    one.change = change("chg-008", began=80)
     one.look(80)
     assert one.state == "Open/Verifying/Pending"
 
@@ -756,6 +756,62 @@ def test_a_status_edited_by_hand_is_put_right(edit: dict[str, Any]) -> None:
     assert one.status.closed_by == "probes/main"
     assert one.look(8).status is None
     assert not one.rolls_back
+
+
+def edited(one: World, **edit: Any) -> None:
+    """Somebody writes something else into the gate's status."""
+    body = one.status.model_dump(by_alias=True, exclude_none=True, mode="json")
+    one.gate = gate(status={**body, **edit})
+
+
+def test_a_change_that_nobody_made_does_not_keep_a_gate_from_the_next_one() -> None:
+    one = verifying()
+    edited(one, change={"id": "chg-zzz", "since": until(10), "verdict": "Passed"})
+    one.change = change("chg-02", began=30, settled=30)
+    one.look(30)
+    assert one.state == "Open/Verifying/Pending"
+    assert one.status.change is not None
+    assert one.status.change.id == "chg-02"
+
+
+def test_a_change_that_nobody_made_is_forgotten_before_there_is_another_one() -> None:
+    """Whoever announces one must not be told at once that it has passed."""
+    one = world()
+    edited(one, change={"id": "chg-zzz", "since": until(10), "verdict": "Passed"})
+    one.look(20)
+    assert (one.state, one.status.change) == ("Open/Idle/Passed", None)
+
+
+def test_a_change_that_a_clock_has_made_which_ran_ahead_is_verified_once() -> None:
+    one = world()
+    one.change = change("chg-zzz", began=9000, settled=9000)
+    one.look(20)
+    assert one.state == "Open/Settling/Pending"
+    one.change = change("chg-zzz", began=9000, settled=15)
+    one.look(21)
+    assert one.status.verifying_since == at(21)
+    one.ran("main", change_run("Passed", created=22), change="chg-zzz")
+    one.look(23)
+    assert one.state == "Open/Verified/Passed"
+    assert one.look(24).status is None
+
+
+NEVER = "9999-12-31T23:59:59Z"
+
+
+def test_a_verification_that_is_said_to_begin_in_times_to_come_begins_now() -> None:
+    one = verifying()
+    edited(one, verifyingSince=NEVER)
+    one.look(22)
+    assert (one.state, one.status.verifying_since) == ("Open/Verifying/Pending", at(22))
+
+
+def test_a_change_that_is_said_to_have_begun_in_times_to_come_began_now() -> None:
+    one = world()
+    edited(one, change={"id": CHANGE, "since": NEVER, "verdict": "Pending"})
+    one.look(22)
+    one.look(22 + 60 + 600)
+    assert (one.state, one.status.verifying_since) == ("Open/Verifying/Pending", at(22 + 60 + 600))
 
 
 def test_a_gate_closed_by_hand_opens() -> None:

@@ -119,6 +119,16 @@ def test_the_newest_change_is_the_one_that_was_closed_last() -> None:
     assert newest_of(gate(), [other]) is None
 
 
+@pytest.mark.parametrize("name", ["zzz", "chg-", "chg-Z", "chg-9-9"])
+def test_a_change_that_somebody_made_by_another_name_is_none_to_a_gate(name: str) -> None:
+    """It would be later in order than all others, and no name of its verdict."""
+    forged = change(name, gates=PROD)
+    first = change(FIRST, gates=PROD)
+    assert newest_of(gate(), [first, forged]) is first
+    assert awaited(gate(), [first, forged]) == (first,)
+    assert note_of(gate(), forged) is None
+
+
 @pytest.mark.parametrize(
     ("one", "spec", "expected"),
     [
@@ -220,9 +230,9 @@ def test_which_runs_are_kept_for_gates() -> None:
     spec = on_demand()
     manifest = gate_run(spec, FIRST, "n1", at(1))
     run = over(created(manifest, at(2)), at(3), "Failed")
-    assert counted_by([with_change(FIRST)], spec, [run]) == {run.metadata.name}
-    assert counted_by([with_change(FIRST, "Passed"), with_change(SECOND), gate()], spec, [run]) == frozenset()
-    assert counted_by([with_change(FIRST)], spec, []) == frozenset()
+    assert counted_by([with_change(FIRST)], spec, [run], ()) == {run.metadata.name}
+    assert counted_by([with_change(FIRST, "Passed"), with_change(SECOND), gate()], spec, [run], ()) == frozenset()
+    assert counted_by([with_change(FIRST)], spec, [], ()) == frozenset()
 
 
 def test_a_rollback_is_ordered_for_the_newest_change_alone() -> None:
@@ -272,18 +282,39 @@ def test_a_probes_own_run_tells_the_gate_when_it_is_over() -> None:
         assert (one.runs, one.due) == ({FIRST: (run,)}, due)
 
 
+def test_a_run_that_failed_is_told_to_the_gate_as_soon_as_no_other_attempt_is_to_come() -> None:
+    """Else a gate would wait for one that nobody asks for: its config is skipped, or its Change is over."""
+    retried = triggered({"rollout": {}}, retries={"limit": 1})
+    manifest = plan_change_runs(retried, [demand(change())], (), None, at(10)).create
+    assert manifest is not None
+    failed = over(created(manifest, at(10)), at(12), "Failed")
+
+    def told(demands: list[Demand], skipped: Skipped | None) -> str:
+        planned = plan_change_runs(retried, demands, [failed], skipped, at(12))
+        (run,) = bound(retried, None, None, [failed], planned.followed, skipped).runs[FIRST]
+        return run.status.phase.value
+
+    assert told([demand(change())], None) == "Pending"
+    assert told([demand(change())], Skipped("Maintenance", "m")) == "Completed"
+    assert told([], None) == "Completed"
+
+
 def test_a_workload_is_seen_as_the_changes_have_told_it() -> None:
-    one = tracked("cart:2")
-    seen = workload_of(one, one.fingerprint)
+    one, done = tracked("cart:2"), workload(spec={"replicas": 0}, status={"observedGeneration": 1})
+    seen = workload_of(one, one.fingerprint, done)
     assert seen is not None
     assert (seen.key, seen.template) == (("shop", "Deployment", "cart"), one.fingerprint)
+    assert seen.in_place
+    going = workload_of(one, one.fingerprint, workload(status={"observedGeneration": 1}))
+    assert going is not None
+    assert not going.in_place
     assert (seen.images, seen.labels, seen.kind) == ({"app": "cart:2"}, {"app": "cart"}, WorkloadKind.DEPLOYMENT)
     for told in (tracked("cart:1").fingerprint, None):
-        untold = workload_of(one, told)
+        untold = workload_of(one, told, done)
         assert untold is not None
         assert untold.template == UNTOLD
     node = read_tracked("Node", node_body())
-    assert workload_of(node, node.fingerprint) is None
+    assert workload_of(node, node.fingerprint, done) is None
 
 
 class Both:

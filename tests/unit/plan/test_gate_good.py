@@ -50,3 +50,15 @@ def test_what_no_change_has_told_of_yet_goes_back_to_what_was_good_before() -> N
         ("b", "t2", False, "cart:1"),
     ]
     assert more == 0
+
+
+def test_what_is_not_in_place_goes_back_to_what_was_good_before() -> None:
+    before, _ = recorded([workload("a"), workload("b")])
+    now = [workload("a", "t2", image="cart:typo", in_place=False), workload("b", in_place=False)]
+    kept, more = recorded([*now, workload("new", in_place=False)], before)
+    assert [(one.name, one.template, one.changed, one.images["app"]) for one in kept] == [
+        ("a", "t1", True, "cart:1"),
+        ("b", "t1", False, "cart:1"),
+    ]
+    assert more == 0
+    assert compared(kept, now) == kept

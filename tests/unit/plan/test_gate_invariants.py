@@ -105,7 +105,7 @@ class Story(World):
         self.probes.setdefault(name, bound(of=one, verdict=None))
 
     def _begins(self) -> None:
-        self.change = ChangeSeen(f"chg-{self.seconds:09.1f}", 1, self.now, self.now)
+        self.change = ChangeSeen(f"chg-{self.seconds * 10:09.0f}", 1, self.now, self.now)
 
     def _settles(self) -> None:
         if self.change is not None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.unit.plan.builders import config, on_demand
-from tests.unit.plan.gates import at, bound, change_run, gate
+from tests.unit.plan.gates import CHANGE, at, bound, change_run, gate
 
 from kubeprobe.api import Duration, GateChange, ProbeConfig, Verdict
 from kubeprobe.plan.change_runs import Skipped
@@ -60,7 +60,7 @@ def test_when_an_answer_is_out_of_date_is_said() -> None:
 
 def tried(one: Bound, *, verifying: float | None = 20, **spec: Any) -> Trial:
     now_is = stance(one, None, at(500))
-    course = Course(GateChange(id="chg-1", since=at(10)), at(verifying) if verifying is not None else None)
+    course = Course(GateChange(id=CHANGE, since=at(10)), at(verifying) if verifying is not None else None)
     return trial(one, now_is, seats(one.runs, course.change, None), course, gate(**spec).spec)
 
 
@@ -99,8 +99,8 @@ EARLY = change_run("Passed", created=19)
         pytest.param(bound(skipped=PAUSED, ended=60), PASSED, id="passed by its schedule before the window"),
         pytest.param(bound(skipped=PAUSED, runs=[FAIL]), FAILED, id="failed before the window"),
         pytest.param(bound(of=config(suspend=True), runs=[FAIL]), FAILED, id="suspended after it had failed"),
-        pytest.param(bound(runs=[PASS], due={"chg-1"}), AWAITED, id="passed, and is to be run elsewhere too"),
-        pytest.param(bound(runs=[FAIL], due={"chg-1"}), FAILED, id="failed, wherever else it is to be run"),
+        pytest.param(bound(runs=[PASS], due={CHANGE}), AWAITED, id="passed, and is to be run elsewhere too"),
+        pytest.param(bound(runs=[FAIL], due={CHANGE}), FAILED, id="failed, wherever else it is to be run"),
         pytest.param(bound(runs=[PASS], due={"chg-2"}), PASSED, id="is to be run for another change"),
         pytest.param(bound(of=on_demand(), runs=[PASS]), PASSED, id="run only when asked"),
         pytest.param(bound(runs=[EARLY]), AWAITED, id="passed before the change had come to rest"),

@@ -12,6 +12,7 @@ from kubeprobe.plan.rollout import (
     OVER,
     Rollout,
     RolloutState,
+    in_place,
     progress,
 )
 
@@ -138,6 +139,18 @@ CASES: list[tuple[str, Rollout, RolloutState, str]] = [
         RolloutState.FINISHED,
         "",
     ),
+    (
+        "another kind, a number that was left out for it is 0",
+        told("Rollout.argoproj.io", observedGeneration="1", replicas=3, readyReplicas=3, availableReplicas=3),
+        RolloutState.PROGRESSING,
+        "3 old pods",
+    ),
+    (
+        "another kind that counts no new pods",
+        told("Fleet.agones.dev", replicas=3, readyReplicas=3),
+        RolloutState.FINISHED,
+        "",
+    ),
     ("another kind that counts nothing", told("Thing.example.com"), RolloutState.FINISHED, ""),
 ]
 
@@ -159,3 +172,19 @@ def test_what_is_gone_or_changed_again_is_not_waited_for() -> None:
 
 def test_whose_rollout_it_is() -> None:
     assert workload("DaemonSet").key == ObjectKey("DaemonSet", "shop", "cart")
+
+
+@pytest.mark.parametrize(
+    ("status", "spec", "expected"),
+    [
+        pytest.param(DONE, {}, True, id="done"),
+        pytest.param({**DONE, "availableReplicas": 1}, {}, True, id="pods come and go"),
+        pytest.param({**DONE, "observedGeneration": 0}, {}, False, id="not observed"),
+        pytest.param({**DONE, "updatedReplicas": 1}, {}, False, id="new pods are missing"),
+        pytest.param({**DONE, "replicas": 4}, {}, False, id="an old pod is left"),
+        pytest.param({**DONE, "replicas": 4, "updatedReplicas": 1}, {"paused": True}, False, id="paused"),
+        pytest.param({**DONE, "conditions": [DEADLINE]}, {}, False, id="failed"),
+    ],
+)
+def test_what_is_in_place(status: dict[str, Any], spec: dict[str, Any], expected: bool) -> None:
+    assert in_place(workload(spec=spec, status=status)) is expected

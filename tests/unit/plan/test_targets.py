@@ -178,7 +178,7 @@ def test_a_failing_node_turns_early_only_where_one_more_failure_is_enough() -> N
     runs = (run("main-1"), wave("main-1", 0, {"a": "F"}, 10))
     one = told(pending(patient, CREATED), *runs, of=patient, seconds=11)
     assert one.verdict is Verdict.UNKNOWN
-    assert failed_early(one, runs, sweeping()) is not None
+    assert failed_early(one, runs, sweeping(), ()) is not None
     done = told(one, head("main-1", 12, "Failed"), runs[1], of=patient, seconds=13)
     two = told(done, run("main-2"), wave("main-2", 0, {"a": "F"}, 20, created=15), of=patient, seconds=21)
     assert two.verdict is Verdict.FAILED
@@ -197,8 +197,8 @@ def test_a_sweep_that_would_be_tried_again_has_not_failed_yet() -> None:
 def test_a_failure_of_before_is_no_failure_of_the_sweep_under_way() -> None:
     done = told(pending(MAIN, CREATED), head("main-1", 12, "Failed"), wave("main-1", 0, {"a": "F"}, 10), seconds=13)
     mended = done.model_copy(update={"verdict": Verdict.PASSED})
-    assert failed_early(mended, [run("main-2"), wave("main-1", 0, {"a": "F"}, 10)], MAIN) is None
-    assert failed_early(mended.model_copy(update={"targets": None}), [], MAIN) is None
+    assert failed_early(mended, [run("main-2"), wave("main-1", 0, {"a": "F"}, 10)], MAIN, ()) is None
+    assert failed_early(mended.model_copy(update={"targets": None}), [], MAIN, ()) is None
 
 
 def test_another_failing_node_is_another_answer() -> None:

@@ -12,6 +12,8 @@ from kubeprobe.api.rules import Rule
 
 MOST_PROBES = 50
 MOST_GOOD = 500
+CHANGE_NAME = "^(chg-[0-9a-hjkmnp-tv-z]+)?$"
+"""Names of Changes are compared to tell which is newer: nothing is later than what has another form."""
 
 
 class GatePhase(enum.StrEnum):
@@ -50,6 +52,7 @@ class GateChange(ApiModel):
 
     id: str = Field(
         "",
+        pattern=CHANGE_NAME,
         description="Name of the Change; empty where the gate verifies of its own accord, as after an override.",
     )
     count: int = Field(0, ge=0, description="How many objects it changed.")

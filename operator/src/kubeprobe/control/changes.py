@@ -174,6 +174,13 @@ class Changes:
             return frozenset()
         return frozenset(one.metadata.name for one in self._going())
 
+    def asking(self, config: Key) -> frozenset[str]:
+        """The Changes that have a config run; none where it does not run for any."""
+        named = self._naming(config)
+        if not named or self.skipped(config) is not None:
+            return frozenset()
+        return frozenset(change.metadata.name for change, _ in named)
+
     def unheard(self, config: ProbeConfig) -> Mistake | None:
         """What keeps a config's triggers from being heard; None where nothing does."""
         return not_followed(config, self._may)
@@ -219,8 +226,10 @@ class Changes:
         if config is None:
             return ProbeSeen(probe, None, self.skipped(key))
         runs = [one for one in self._ctx.views.runs.group(key) if belongs(one, config) and not is_wave(one)]
-        followed = follow(self._demand(change, probe, config), chains_of(config, runs), self._ctx.now())
-        return ProbeSeen(probe, followed, self.skipped(key), is_busy(config, runs))
+        skipped = self.skipped(key)
+        chains = chains_of(config, runs, (change.metadata.name,) if skipped is None else ())
+        followed = follow(self._demand(change, probe, config), chains, self._ctx.now())
+        return ProbeSeen(probe, followed, skipped, is_busy(config, runs))
 
     def rollouts(self, change: Change, concerns: Callable[[Tracked], bool]) -> tuple[Rollout, ...]:
         """How far those of a Change's workloads are that somebody looks at; none of them where it is not known yet."""
@@ -325,9 +334,9 @@ class Changes:
             self._ctx.queue.add_after((Kind.GATE, ("", gate)), QUIET_SECONDS)
 
     def _in_scope(self, gate: ChangeGate, kinds: set[str]) -> Iterator[gate_scope.Workload]:
-        for key in self.tracking.workloads:
+        for key, rolled_out in self.tracking.workloads.items():
             one, ledger = self.tracking.tracked[key], self.ledgers.of(key.kind)
             if key.kind in kinds and in_scope(gate, one, self._audience.namespaces, self._audience.own_namespace):
-                found = workload_of(one, ledger.known(key) if ledger is not None else None)
+                found = workload_of(one, ledger.known(key) if ledger is not None else None, rolled_out)
                 if found is not None:
                     yield found

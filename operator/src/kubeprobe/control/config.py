@@ -67,15 +67,16 @@ class ConfigReconciler:
 
     def _gather(self, config: ProbeConfig) -> ConfigSeen:
         views, meta = self._ctx.views, config.metadata
-        runs = views.runs.group((meta.namespace, meta.name))
+        key = (meta.namespace, meta.name)
+        runs = views.runs.group(key)
         return ConfigSeen(
             config=config,
             template=views.templates.get(("", config.spec.template_ref.name)),
             namespace_labels=views.namespace_labels(meta.namespace),
             runs=runs,
-            answer=self._answer((meta.namespace, meta.name)),
-            changes=self._changes.names((meta.namespace, meta.name)),
-            counted=counted_by(views.gates, config, runs),
+            answer=self._answer(key),
+            changes=self._changes.names(key),
+            counted=counted_by(views.gates, config, runs, self._changes.asking(key)),
             unheard=self._changes.unheard(config),
         )
 

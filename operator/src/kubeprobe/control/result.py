@@ -44,10 +44,21 @@ class Written:
 
 
 class ResultReconciler:
-    """Keeps one config's answer."""
+    """Keeps one config's answer.
 
-    def __init__(self, context: Context, nodes: NodeWatch, residents: ResidentStore) -> None:
+    Args:
+        asking: the Changes that have a config run: what is tried again for them does not count yet.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        nodes: NodeWatch,
+        residents: ResidentStore,
+        asking: Callable[[Key], frozenset[str]],
+    ) -> None:
         self._ctx = context
+        self._asking = asking
         self._nodes = nodes
         self._residents = residents
         self._answers: dict[Key, Answer] = {}
@@ -140,7 +151,7 @@ class ResultReconciler:
         self._residents.forget(key)
         runs = self._ctx.views.runs.group(key)
         nodes = self._nodes.names() if config.spec.targets is not None else None
-        status = fold(before, config, runs, now, nodes).model_copy(update={"resident": None})
+        status = fold(before, config, runs, now, nodes, self._asking(key)).model_copy(update={"resident": None})
         return stand(status, config, work, self._cadence(config, status, work), runs, now)
 
     def _work(self, config: ProbeConfig) -> Work | Mistake:

@@ -14,9 +14,8 @@ from kubeprobe.control.evidence import gather_evidence
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import CONFIGS, NAMESPACES, PODS, RUNS, TEMPLATES, ApiError
 from kubeprobe.plan.budget import Priority
-from kubeprobe.plan.chain import changes_of
 from kubeprobe.plan.delivery import Attempts, Refusal
-from kubeprobe.plan.due import is_replaced
+from kubeprobe.plan.due import changes_of, is_replaced
 from kubeprobe.plan.pod_view import PodView, read_pod
 from kubeprobe.plan.run import (
     Action,

@@ -6,7 +6,7 @@ from kubeprobe.api import ProbeConfig, ProbeRun
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.kube.port import RUNS, ApiError, Object
 from kubeprobe.plan.budget import Priority
-from kubeprobe.plan.chain import changes_of
+from kubeprobe.plan.due import changes_of
 
 
 async def start_run(context: Context, config: ProbeConfig, manifest: Object) -> ProbeRun | None:

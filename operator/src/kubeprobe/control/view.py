@@ -26,7 +26,7 @@ from kubeprobe.api import (
 )
 from kubeprobe.kube.port import Object
 from kubeprobe.kube.reflector import Held
-from kubeprobe.plan.chain import changes_of
+from kubeprobe.plan.due import changes_of
 from kubeprobe.plan.nodes import Node
 from kubeprobe.plan.owned import Owned, OwnedKind
 from kubeprobe.plan.pod_view import PodView

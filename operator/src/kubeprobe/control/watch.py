@@ -26,7 +26,7 @@ from kubeprobe.kube.port import (
     Resource,
 )
 from kubeprobe.kube.reflector import Feed
-from kubeprobe.plan.chain import changes_of
+from kubeprobe.plan.due import changes_of
 from kubeprobe.plan.found import LABEL_RESIDENT, wanted_kinds
 from kubeprobe.plan.owned import OwnedKind, read_owned
 from kubeprobe.plan.pod_view import read_pod

@@ -5,11 +5,11 @@ What a run is for stands in its spec, so whoever comes after a crash sees what h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from kubeprobe.api import During, Phase, ProbeConfig, ProbeRun, ProbeRunStatus, Trigger, TriggerKind, Verdict
-from kubeprobe.plan.due import may_again
+from kubeprobe.plan.due import changes_of, may_again
 from kubeprobe.plan.run import belongs
 from kubeprobe.plan.sweep import is_wave
 
@@ -29,6 +29,8 @@ class Chain:
 
     runs: tuple[ProbeRun, ...]
     config: ProbeConfig
+    asking: Collection[str]
+    """The Changes that have the config run; see `due.may_again`."""
 
     @property
     def newest(self) -> ProbeRun:
@@ -54,7 +56,7 @@ class Chain:
     def again(self) -> bool:
         """Whether it is to be tried again."""
         passed = self.newest.status.verdict is Verdict.PASSED
-        return not self.going and not passed and may_again(self.newest, self.config)
+        return not self.going and not passed and may_again(self.newest, self.config, self.asking)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -74,29 +76,42 @@ class Chain:
         )
 
 
-def chains_of(config: ProbeConfig, runs: Iterable[ProbeRun]) -> tuple[Chain, ...]:
-    """A config's runs for changes, each with its attempts, in the order in which they began."""
+def chains_of(config: ProbeConfig, runs: Iterable[ProbeRun], asking: Collection[str]) -> tuple[Chain, ...]:
+    """A config's runs for changes, each with its attempts, in the order in which they began.
+
+    Args:
+        config: the config.
+        runs: its runs.
+        asking: the Changes that have it run; none where it does not run for any.
+    """
     found: dict[tuple[object, ...], list[ProbeRun]] = {}
     for run in runs:
         trigger = run.spec.trigger
         if trigger.kind is TriggerKind.CHANGE:
             place = (trigger.change_id, trigger.during, trigger.part, bool(nodes_of(run)))
             found.setdefault(place, []).append(run)
-    chains = (Chain(tuple(sorted(attempts, key=attempt_of)), config) for attempts in found.values())
+    chains = (Chain(tuple(sorted(attempts, key=attempt_of)), config, asking) for attempts in found.values())
     return tuple(sorted(chains, key=lambda one: (one.runs[0].metadata.creation_timestamp, one.runs[0].metadata.name)))
 
 
-def by_change(config: ProbeConfig, runs: Iterable[ProbeRun]) -> Mapping[str, tuple[ProbeRun, ...]]:
+def by_change(
+    config: ProbeConfig, runs: Iterable[ProbeRun], asking: Collection[str]
+) -> Mapping[str, tuple[ProbeRun, ...]]:
     """A config's runs for changes and gates, by each change that they are for; those for none under the empty name.
 
     Of a run that is tried again only the newest attempt is among them, and not over while another one is to come.
+
+    Args:
+        config: the config.
+        runs: its runs.
+        asking: the Changes that have it run; none where it does not run for any.
     """
     found: dict[str, list[ProbeRun]] = {}
     mine = [run for run in runs if belongs(run, config) and not is_wave(run)]
     for run in mine:
         if run.spec.trigger.kind is TriggerKind.GATE:
             found.setdefault(run.spec.trigger.change_id or "", []).append(run)
-    for chain in chains_of(config, mine):
+    for chain in chains_of(config, mine, asking):
         newest = chain.newest.model_copy(update={"status": ProbeRunStatus()}) if chain.again else chain.newest
         for change in changes_of(newest):
             found.setdefault(change, []).append(newest)
@@ -118,10 +133,3 @@ def nodes_of(run: ProbeRun) -> tuple[str, ...]:
 def is_for_any(run: ProbeRun, changes: Iterable[str]) -> bool:
     """Whether a run is for one of these changes: it is needed until they are over."""
     return not changes_of(run).isdisjoint(changes)
-
-
-def changes_of(run: ProbeRun) -> frozenset[str]:
-    """The changes that a run is for."""
-    trigger = run.spec.trigger
-    own = {trigger.change_id} if trigger.change_id else set()
-    return frozenset(own | {one.change_id for one in trigger.covers})

@@ -40,8 +40,8 @@ def has_more(seen: ProbeSeen) -> bool:
 def probe_status(seen: ProbeSeen, now: datetime) -> ChangeProbeStatus:
     """What one config says about the change, as far as it has said it."""
     chains = seen.followed.chains if seen.followed is not None else ()
-    bad = [one for one in chains if _verdict(seen, one) in (Verdict.FAILED, Verdict.UNKNOWN)]
-    worst = next((one for one in reversed(bad) if _verdict(seen, one) is Verdict.FAILED), bad[-1] if bad else None)
+    bad = [one for one in chains if one.verdict in (Verdict.FAILED, Verdict.UNKNOWN)]
+    worst = next((one for one in reversed(bad) if one.verdict is Verdict.FAILED), bad[-1] if bad else None)
     state, reason, message = _state(seen, chains, worst)
     shown = worst or (chains[-1] if chains else None)
     return ChangeProbeStatus(
@@ -52,7 +52,7 @@ def probe_status(seen: ProbeSeen, now: datetime) -> ChangeProbeStatus:
         message=cut_to(message, MESSAGE_BYTES),
         runs=sum(len(one.runs) for one in chains),
         run=shown.newest.metadata.name if shown is not None else "",
-        nodes=_node_counts(seen, chains) if seen.probe.pin_to_nodes else None,
+        nodes=_node_counts(chains) if seen.probe.pin_to_nodes else None,
         since=now,
     )
 
@@ -79,14 +79,9 @@ def asked_status(namespace: str, name: str, runs: Sequence[ProbeRun], now: datet
     )
 
 
-def _verdict(seen: ProbeSeen, chain: Chain) -> Verdict | None:
-    """What a run came to; where the config does not run any more, without the attempts that it would have had."""
-    return chain.newest.status.verdict if seen.skipped is not None else chain.verdict
-
-
 def _state(seen: ProbeSeen, chains: Sequence[Chain], worst: Chain | None) -> tuple[ProbeState, str, str]:
     followed = seen.followed
-    if worst is not None and _verdict(seen, worst) is Verdict.FAILED:
+    if worst is not None and worst.verdict is Verdict.FAILED:
         return ProbeState.FAILED, worst.newest.status.reason, worst.newest.status.message
     if has_more(seen):
         return ProbeState.PENDING, "Running" if any(one.verdict is None for one in chains) else "Waiting", ""
@@ -101,13 +96,12 @@ def _state(seen: ProbeSeen, chains: Sequence[Chain], worst: Chain | None) -> tup
     return ProbeState.SKIPPED, "NoNewPods", "there is no node that the change came to"
 
 
-def _node_counts(seen: ProbeSeen, chains: Sequence[Chain]) -> NodeCounts:
+def _node_counts(chains: Sequence[Chain]) -> NodeCounts:
     """How the nodes fared, each by its newest run that is over."""
     found: dict[str, Verdict] = {}
     for chain in chains:
-        verdict = _verdict(seen, chain)
-        if verdict is not None:
-            found |= _by_node(chain, verdict)
+        if chain.verdict is not None:
+            found |= _by_node(chain, chain.verdict)
     counts = Counter(found.values())
     return NodeCounts(passed=counts[Verdict.PASSED], failed=counts[Verdict.FAILED], unknown=counts[Verdict.UNKNOWN])
 

@@ -74,8 +74,9 @@ def plan_change_runs(
         now: the time.
     """
     mine = [run for run in runs if belongs(run, config) and not is_wave(run)]
-    chains = chains_of(config, mine)
-    followed = tuple(follow(one, chains, now) for one in sorted(demands, key=lambda one: one.name))
+    asked = sorted(demands, key=lambda one: one.name)
+    chains = chains_of(config, mine, [one.name for one in asked] if skipped is None else ())
+    followed = tuple(follow(one, chains, now) for one in asked)
     wake_at = _soonest(one.wake_at for one in followed)
     if skipped is not None or is_busy(config, mine):
         return ChangeRuns(followed, None, wake_at)

@@ -8,7 +8,7 @@ and never made up for. A run that did not pass is tried again for the same slot 
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -118,14 +118,24 @@ def new_run(
     }
 
 
-def counts(run: ProbeRun, config: ProbeConfig, runs: Sequence[ProbeRun], now: datetime) -> bool:
-    """Whether a completed run is the last word on what it is for: not one that is tried again."""
+def counts(
+    run: ProbeRun, config: ProbeConfig, runs: Sequence[ProbeRun], now: datetime, asking: Collection[str] = ()
+) -> bool:
+    """Whether a completed run is the last word on what it is for: not one that is tried again.
+
+    Args:
+        run: the run.
+        config: what it belongs to.
+        runs: all runs of the config.
+        now: the time.
+        asking: the Changes that have the config run; see `may_again`.
+    """
     trigger = run.spec.trigger
     if trigger.kind not in TRIED_AGAIN or run.status.verdict is Verdict.PASSED:
         return True
     if any(_is_later_attempt(other, run) for other in runs):
         return False
-    if not may_again(run, config):
+    if not may_again(run, config, asking):
         return True
     if trigger.slot is None:
         return False
@@ -212,11 +222,27 @@ def _again(work: Clockwork, scheduled: Sequence[ProbeRun], slot: datetime, nothi
     return Due(create, (), nothing.next_slot, nothing.wake_at)
 
 
-def may_again(run: ProbeRun, config: ProbeConfig) -> bool:
-    """Whether a slot's attempt, or a change's, has another one after it, if it does not pass."""
+def may_again(run: ProbeRun, config: ProbeConfig, asking: Collection[str] = ()) -> bool:
+    """Whether a slot's attempt, or a change's, has another one after it, if it does not pass.
+
+    Args:
+        run: the attempt.
+        config: what it belongs to.
+        asking: the Changes that have the config run, none where it does not run for any: who waits for an attempt that
+            nobody asks for waits for ever.
+    """
     if run.spec.trigger.kind not in TRIED_AGAIN:
         return False
+    if run.spec.trigger.kind is TriggerKind.CHANGE and changes_of(run).isdisjoint(asking):
+        return False
     return (run.spec.trigger.attempt or 1) <= config.spec.retries.limit
+
+
+def changes_of(run: ProbeRun) -> frozenset[str]:
+    """The changes that a run is for."""
+    trigger = run.spec.trigger
+    own = {trigger.change_id} if trigger.change_id else set()
+    return frozenset(own | {one.change_id for one in trigger.covers})
 
 
 def _too_late(work: Clockwork, slot: datetime, now: datetime) -> bool:

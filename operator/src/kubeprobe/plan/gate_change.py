@@ -22,7 +22,8 @@ from kubeprobe.api import (
     ProbeRun,
     WorkloadKind,
 )
-from kubeprobe.plan.batch import LONGEST_SECONDS, Batch, Wait, last_id
+from kubeprobe.plan import rollout
+from kubeprobe.plan.batch import LONGEST_SECONDS, Batch, Wait, is_name, last_id
 from kubeprobe.plan.chain import by_change
 from kubeprobe.plan.change import is_over
 from kubeprobe.plan.change_probe import ProbeSeen, has_more
@@ -35,7 +36,7 @@ from kubeprobe.plan.gate_course import ChangeSeen, newer, taken_up
 from kubeprobe.plan.gate_probe import Bound
 from kubeprobe.plan.gate_scope import UNTOLD, Workload, covers
 from kubeprobe.plan.gate_seat import counted
-from kubeprobe.plan.rollout import Rollout
+from kubeprobe.plan.rollout import Rollout, in_place
 from kubeprobe.plan.triggers import Namespaces
 
 KINDS: Mapping[str, WorkloadKind] = {kind.value: kind for kind in WorkloadKind}
@@ -90,7 +91,7 @@ def in_scope(gate: ChangeGate, one: Changed | Tracked, namespaces: Namespaces, o
 
 def newest_of(gate: ChangeGate, changes: Iterable[Change]) -> Change | None:
     """The newest change that was told to a gate, in the order in which they were closed."""
-    mine = (one for one in changes if gate.metadata.name in one.spec.gates)
+    mine = (one for one in changes if _is_told(gate, one))
     return max(mine, key=lambda one: one.metadata.name, default=None)
 
 
@@ -109,7 +110,7 @@ def awaited(gate: ChangeGate, changes: Iterable[Change]) -> tuple[Change, ...]:
         for one in changes
         if one is newest
         or (
-            gate.metadata.name in one.spec.gates
+            _is_told(gate, one)
             and not is_over(one)
             and ((course is not None and course.settling) or newer(_seen(one), gate, course))
         )
@@ -155,7 +156,7 @@ def note_of(gate: ChangeGate, change: Change) -> ChangeGateNote | None:
     Of a change whose place a newer one took before the gate looked, it says what it says of the newer one.
     """
     status = gate.status
-    if gate.metadata.deletion_timestamp is not None:
+    if gate.metadata.deletion_timestamp is not None or not is_name(change.metadata.name):
         return None
     verdict = _verdict_on(change, gate)
     if verdict is None and not newer(_seen(change), gate, taken_up(gate)):
@@ -169,13 +170,16 @@ def note_of(gate: ChangeGate, change: Change) -> ChangeGateNote | None:
     )
 
 
-def counted_by(gates: Iterable[ChangeGate], config: ProbeConfig, runs: Sequence[ProbeRun]) -> frozenset[str]:
+def counted_by(
+    gates: Iterable[ChangeGate], config: ProbeConfig, runs: Sequence[ProbeRun], asking: Collection[str]
+) -> frozenset[str]:
     """The runs of a config that gates go by until what changed has passed, by name: whatever `history` says.
 
     Args:
         gates: all gates.
         config: the config.
         runs: all its runs.
+        asking: the Changes that have it run; none where it does not run for any.
     """
     waiting = [
         (gate.status.change, gate.spec.success_threshold)
@@ -184,7 +188,7 @@ def counted_by(gates: Iterable[ChangeGate], config: ProbeConfig, runs: Sequence[
     ]
     if not waiting or not runs:
         return frozenset()
-    grouped = by_change(config, runs)
+    grouped = by_change(config, runs, asking)
     return frozenset(name for change, threshold in waiting for name in counted(grouped, change, threshold))
 
 
@@ -193,7 +197,7 @@ def bound(
     answer: ProbeResultStatus | None,
     heard_at: datetime | None,
     runs: Iterable[ProbeRun],
-    followed: Iterable[Followed],
+    followed: Sequence[Followed],
     skipped: Skipped | None,
 ) -> Bound:
     """A config as the gates see it that go by it.
@@ -208,21 +212,28 @@ def bound(
     """
     seen = (ProbeSeen(one.demand.probe, one, skipped) for one in followed)
     due = frozenset(one.followed.demand.name for one in seen if one.followed is not None and has_more(one))
-    return Bound(config, answer, heard_at, by_change(config, runs), due, skipped)
+    asking = [one.demand.name for one in followed] if skipped is None else ()
+    return Bound(config, answer, heard_at, by_change(config, runs, asking), due, skipped)
 
 
-def workload_of(tracked: Tracked, told: str | None) -> Workload | None:
+def workload_of(tracked: Tracked, told: str | None, rolled_out: rollout.Workload) -> Workload | None:
     """A workload as gates see it; None for what they cannot hold.
 
     Args:
         tracked: the workload.
         told: its fingerprint as that was told last; see `Ledger.known`.
+        rolled_out: how far its rollout is.
     """
     kind, key = KINDS.get(tracked.key.kind), tracked.key
     if kind is None:
         return None
     template = tracked.fingerprint if tracked.fingerprint == told else UNTOLD
-    return Workload(key.namespace, kind, key.name, template, dict(tracked.facts), tracked.labels)
+    return Workload(key.namespace, kind, key.name, template, dict(tracked.facts), tracked.labels, in_place(rolled_out))
+
+
+def _is_told(gate: ChangeGate, change: Change) -> bool:
+    """Whether a change is told to a gate; one that somebody made by another name has no place in their order."""
+    return gate.metadata.name in change.spec.gates and is_name(change.metadata.name)
 
 
 def _verdict_on(change: Change, gate: ChangeGate) -> GateVerdict | None:

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kubeprobe.api import ChangeGate, GateChange, GateReason, GateVerdict
+from kubeprobe.plan.batch import last_id
+
+AHEAD_SECONDS = 60.0
+"""So far ahead another replica's clock may be; what is later was not written by any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ def course_of(gate: ChangeGate, newest: ChangeSeen | None, now: datetime) -> Cou
 
     What changes while the probes look at an earlier change waits until they are done: they would tell of both.
     """
-    standing = taken_up(gate)
+    standing = _believed(taken_up(gate), newest, now)
     underway = standing is not None and standing.pending and not standing.settling
     if newest is not None and not underway and newer(newest, gate, standing):
         return begun(newest, gate, now, standing)
@@ -107,6 +111,22 @@ def taken_up(gate: ChangeGate) -> Course | None:
     """The verification that the gate's status tells of."""
     status = gate.status
     return Course(status.change, status.verifying_since) if status.change is not None else None
+
+
+def _believed(course: Course | None, newest: ChangeSeen | None, now: datetime) -> Course | None:
+    """A course that the gate can have come to: what somebody else wrote into its status is not to stop it for good.
+
+    After a change of times to come none would ever be newer, and what began then would never be over. That the clock
+    was set back is no forgery, though: the change that the gate is about is there.
+    """
+    if course is None:
+        return None
+    change, since, latest = course.change, course.verifying_since, now + timedelta(seconds=AHEAD_SECONDS)
+    if change.id > last_id(latest) and (newest is None or newest.id != change.id):
+        return None
+    began = change.since if change.since <= latest else now
+    verifying_since = since if since is None or since <= latest else now
+    return Course(change.model_copy(update={"since": began}), verifying_since)
 
 
 def _settled(course: Course, newest: ChangeSeen | None, gate: ChangeGate, now: datetime) -> Course:

@@ -17,7 +17,8 @@ def recorded(
     """The workloads as they are now, by their names, and how many there is no room for.
 
     Args:
-        workloads: what there is. One that no Change has told of is not known to be good: what was before it still is.
+        workloads: what there is. One that no Change has told of, or that is not in place, is not known to be good: what
+            was before it still is.
         before: the last good images until now.
     """
     known = {_key(one): one for one in before}
@@ -40,8 +41,8 @@ def compared(good: Sequence[GoodWorkload], workloads: Iterable[Workload]) -> tup
 
 
 def _good(workload: Workload, before: GoodWorkload | None) -> GoodWorkload | None:
-    if workload.template == UNTOLD:
-        return before.model_copy(update={"changed": True}) if before is not None else None
+    if workload.template == UNTOLD or not workload.in_place:
+        return _compared(before, workload.template) if before is not None else None
     return GoodWorkload(
         namespace=workload.namespace,
         kind=workload.kind,

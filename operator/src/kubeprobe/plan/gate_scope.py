@@ -29,6 +29,8 @@ class Workload:
     images: Mapping[str, str]
     """Of each container, init containers too, by the container's name."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    in_place: bool = True
+    """Whether it is all rolled out: what is not has been judged by nobody, whatever the probes of its old pods say."""
 
     @property
     def key(self) -> tuple[str, str, str]:

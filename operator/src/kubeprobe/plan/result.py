@@ -71,6 +71,7 @@ def fold(
     runs: Iterable[ProbeRun],
     now: datetime,
     nodes: Collection[str] | None = None,
+    asking: Collection[str] = (),
 ) -> ProbeResultStatus:
     """The answer with all completed runs counted that it had not counted yet.
 
@@ -80,6 +81,7 @@ def fold(
         runs: the config's runs.
         now: the time.
         nodes: the names of the nodes that there are; None when they are not known.
+        asking: the Changes that have the config run; none where it does not run for any.
     """
     runs = [run for run in runs if belongs(run, config)]
     horizon = now + timedelta(seconds=SKEW_SECONDS)
@@ -87,9 +89,9 @@ def fold(
     targets = fold_targets(status.targets, config, runs, nodes)
     status = status.model_copy(update={"targets": targets})
     whole = [run for run in runs if not is_wave(run)]
-    for run in _fresh(status, (run for run in whole if counts(run, config, whole, now)), horizon):
+    for run in _fresh(status, (run for run in whole if counts(run, config, whole, now, asking)), horizon):
         status = _count(status, judged(run, targets), config.spec.thresholds)
-    status = _turn_early(status, runs, config)
+    status = _turn_early(status, runs, config, asking)
     status = status.model_copy(
         update={"severity": config.spec.severity, "observed_generation": config.metadata.generation}
     )
@@ -284,9 +286,11 @@ def _turn(
     )
 
 
-def _turn_early(status: ProbeResultStatus, runs: Iterable[ProbeRun], config: ProbeConfig) -> ProbeResultStatus:
+def _turn_early(
+    status: ProbeResultStatus, runs: Iterable[ProbeRun], config: ProbeConfig, asking: Collection[str]
+) -> ProbeResultStatus:
     """The answer with what a sweep under way is known to come to."""
-    early = failed_early(status, runs, config)
+    early = failed_early(status, runs, config, asking)
     if early is None:
         return status
     at, reason, message = early

@@ -93,7 +93,7 @@ def read_workload(kind: str, body: Body) -> Workload:
         observed=_observed(kind, status, generation),
         template=template_mark(spec.get("template") or {}),
         wanted=_wanted(kind, spec, status),
-        total=updated if daemon_set or stateful_set else _count(status, "replicas"),
+        total=_count(status, "replicas") if _tells_old_pods(kind, status) else updated,
         updated=updated,
         ready=_count(status, "numberReady" if daemon_set else "readyReplicas"),
         available=_count(status, "numberAvailable" if daemon_set else "availableReplicas"),
@@ -119,6 +119,17 @@ def _wanted(kind: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> in
         return 0
     replicas = spec.get("replicas")
     return 1 if replicas is None else int(replicas)
+
+
+def _tells_old_pods(kind: str, status: Mapping[str, Any]) -> bool:
+    """Whether old pods are those that are not counted as new; where none ever are, all would be old for ever.
+
+    A kind that leaves out a count of 0 counts as Deployments do, available pods among them; one that does neither has
+    only numbers that say nothing of old and new.
+    """
+    if kind in BUILT_IN:
+        return kind == "Deployment"
+    return "updatedReplicas" in status or "availableReplicas" in status
 
 
 def progress(workload: Workload | None, key: ObjectKey, fingerprint_wanted: str, fingerprint_now: str) -> Rollout:
@@ -148,13 +159,15 @@ def progress(workload: Workload | None, key: ObjectKey, fingerprint_wanted: str,
     return Rollout(key, RolloutState.PROGRESSING, f"{key}: {missing}")
 
 
+def in_place(one: Workload) -> bool:
+    """Whether all of a workload is its newest version, however its pods come and go meanwhile."""
+    return one.observed >= one.generation and not one.failed and not _replacing(one)
+
+
 def _missing(one: Workload) -> str:
     """What is missing until the rollout is finished; nothing where nothing is."""
-    wanted = max(one.wanted - one.partition, 0)
-    if one.updated < wanted:
-        return f"{one.updated} of {wanted} new pods have been created"
-    if one.total > one.updated:
-        return f"{one.total - one.updated} old pods are still there"
+    if replacing := _replacing(one):
+        return replacing
     if one.key.kind == "StatefulSet":
         if one.ready < one.wanted:
             return f"{one.ready} of {one.wanted} pods are ready"
@@ -162,6 +175,13 @@ def _missing(one: Workload) -> str:
         return "its newest revision is not its current one" if unsettled else ""
     enough = one.wanted if one.key.kind == "DaemonSet" else one.updated
     return f"{one.available} of {enough} new pods are available" if one.available < enough else ""
+
+
+def _replacing(one: Workload) -> str:
+    wanted = max(one.wanted - one.partition, 0)
+    if one.updated < wanted:
+        return f"{one.updated} of {wanted} new pods have been created"
+    return f"{one.total - one.updated} old pods are still there" if one.total > one.updated else ""
 
 
 def template_mark(template: Mapping[str, Any]) -> str:

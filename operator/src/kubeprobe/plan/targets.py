@@ -88,7 +88,7 @@ def judged(run: ProbeRun, targets: ResultTargets | None) -> ProbeRun:
 
 
 def failed_early(
-    status: ProbeResultStatus, runs: Iterable[ProbeRun], config: ProbeConfig
+    status: ProbeResultStatus, runs: Iterable[ProbeRun], config: ProbeConfig, asking: Collection[str]
 ) -> tuple[datetime, str, str] | None:
     """When, why and in which words a sweep under way has failed, where that alone turns the verdict; else None.
 
@@ -99,7 +99,7 @@ def failed_early(
     if targets is None or status.verdict is Verdict.FAILED or status.consecutive.failed + 1 < enough:
         return None
     runs = list(runs)
-    sweeps = [one for one in runs if not is_wave(one) and not may_again(one, config)]
+    sweeps = [one for one in runs if not is_wave(one) and not may_again(one, config, asking)]
     going = {one.metadata.name for one in sweeps if one.status.phase is not Phase.COMPLETED}
     failed = [
         one.status
