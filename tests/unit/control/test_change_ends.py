@@ -19,6 +19,7 @@ from kubeprobe.plan.changed import Announcement
 
 EDITED = {"generation": 2}
 QUOTA = ApiError(403, "Forbidden", "exceeded quota")
+AWAY = ApiError(500, "InternalError", 'failed calling webhook "policy.example": connection refused')
 
 
 async def test_a_config_that_is_suspended_while_it_was_busy_keeps_no_change_open(world: World) -> None:
@@ -67,14 +68,15 @@ async def test_changes_that_come_one_into_the_other_do_not_keep_a_config_from_be
     assert len(world.runs) == 1, "the quota has room again"
 
 
+@pytest.mark.parametrize("refusal", [QUOTA, AWAY])
 async def test_a_scheduled_run_that_is_refused_keeps_no_run_for_a_change_from_beginning(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, refusal: ApiError
 ) -> None:
     create = world.cluster.create
 
     async def refusing(resource: Any, namespace: Any, body: Object) -> Object:
         if resource == RUNS and "slot" in body["spec"]["trigger"]:
-            raise QUOTA
+            raise refusal
         return await create(resource, namespace, body)
 
     monkeypatch.setattr(world.cluster, "create", refusing)

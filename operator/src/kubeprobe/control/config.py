@@ -106,7 +106,7 @@ class ConfigReconciler:
                 await start()
             except ApiError as error:
                 refused = error
-                if error.passing:  # it may be there all the same, and a sweep is never beside another run
+                if error.passing and not error.refused:  # it may be there, and a sweep is never beside another run
                     break
         return refused
 
