@@ -88,6 +88,24 @@ async def test_a_scheduled_run_that_is_refused_keeps_no_run_for_a_change_from_be
     assert [run.spec.trigger.change_id for run in world.runs] == [world.changes[0].metadata.name]
 
 
+async def test_a_rollout_that_moves_has_no_refused_run_tried_before_its_time(world: World) -> None:
+    world.cluster.refuse["proberuns"] = QUOTA
+    world.put(CONFIGS, config(triggers=[ROLLOUT], metadata=EDITED))
+    world.deploy("cart:2")
+    await world.replica.later(13)
+    before = world.cluster.writes["create proberuns"]
+    assert before
+    for _ in range(20):
+        world.replica.queue.add((Kind.CONFIG, ("probes", "main")))
+        await world.replica.settle()
+    await world.replica.later(20)
+    assert world.cluster.writes["create proberuns"] - before <= 10
+    assert [one for one in world.events if one[2] == "RunRefused"] == 2 * [("ProbeConfig", "main", "RunRefused")]
+    world.cluster.refuse.clear()
+    await world.replica.later(31)
+    assert {run.spec.trigger.kind.value for run in world.runs} == {"Schedule", "Change"}
+
+
 async def test_a_kind_that_the_cluster_does_not_serve_keeps_no_large_change_open(world: World) -> None:
     tracking = world.replica.changes.tracking
     more = followable([*KINDS, "Rollout.argoproj.io/v1alpha1/rollouts"], ())

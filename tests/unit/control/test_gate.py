@@ -277,8 +277,28 @@ async def test_a_probe_whose_run_is_refused_keeps_no_other_from_being_run() -> N
     await shop.change(change())
     await shop.operator.later(15)
     assert [name[0] for name in shop.runs()] == ["b"]
-    assert "RunRefused" in shop.events("ProbeConfig")
-    assert {error.status for error in shop.operator.errors} == {403}
+    assert shop.events("ProbeConfig").count("RunRefused") == 1
+    assert not shop.operator.errors
+    shop.cluster.create = create  # type: ignore[method-assign]
+    await shop.operator.later(10)
+    assert [name[0] for name in shop.runs()] == ["a", "b"]
+
+
+async def test_what_calls_a_gate_has_no_refused_run_tried_before_its_time() -> None:
+    shop = await scene(*(on_demand(f"p{number}") for number in range(20)))
+    shop.cluster.refuse["proberuns"] = ApiError(403, "Forbidden", "exceeded quota")
+    await shop.operator.later(10)
+    await shop.change(change())
+    await shop.operator.later(1)
+    before = shop.cluster.writes["create proberuns"]
+    for _ in range(30):
+        await shop.look()
+    await shop.operator.later(20)
+    assert shop.cluster.writes["create proberuns"] - before <= 20, "one in a second"
+    assert shop.events("ProbeConfig").count("RunRefused") <= 20, "one for each"
+    shop.cluster.refuse.clear()
+    await shop.operator.later(31)
+    assert len(shop.runs()) == 20
 
 
 async def test_a_run_that_is_there_already_is_no_error() -> None:
