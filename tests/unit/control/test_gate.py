@@ -301,6 +301,47 @@ async def test_what_calls_a_gate_has_no_refused_run_tried_before_its_time() -> N
     assert len(shop.runs()) == 20
 
 
+async def test_a_gate_whose_runs_begin_slowly_is_looked_at_between_them() -> None:
+    shop = await scene(*(on_demand(f"p{number}") for number in range(9)))
+    await shop.operator.later(10)
+    create, closed = shop.cluster.create, list[bool]()
+
+    async def slow(resource: Any, namespace: Any, body: Any) -> Any:
+        if resource == RUNS and body["spec"]["trigger"]["kind"] == "Gate":
+            closed.append(shop.status().phase == "Closed")
+            shop.operator.now += timedelta(seconds=1)
+            if len(closed) == 1:
+                await fail()
+        return await create(resource, namespace, body)
+
+    async def fail() -> None:
+        """A run of the config's own fails while the gate is at work."""
+        spec = {"configRef": {"name": "p8"}, "trigger": {"kind": "Manual"}}
+        owner = {"apiVersion": "v1", "kind": "ProbeConfig", "name": "p8", "uid": "uid-p8"}
+        ended = {"phase": "Completed", "verdict": "Failed", "finishedAt": shop.operator.now.isoformat()}
+        manifest = {"metadata": {"name": "p8-1", "ownerReferences": [owner]}, "spec": spec, "status": ended}
+        await create(RUNS, NAMESPACE, manifest)
+        shop.operator.queue.add((Kind.RESULT, (NAMESPACE, "p8")))
+
+    await shop.change(change())
+    shop.cluster.create = slow  # type: ignore[method-assign]
+    await shop.operator.later(15)
+    assert len(shop.runs()) == 9
+    assert closed.index(True) <= 3, "it is seen as soon as the first seconds are over"
+
+
+async def test_an_api_server_that_is_away_is_not_asked_for_one_run_after_another() -> None:
+    shop = await scene(*(on_demand(f"p{number}") for number in range(9)))
+    await shop.operator.later(10)
+    shop.cluster.refuse["proberuns"] = ApiError(0, "Unreachable", "no answer")
+    await shop.change(change())
+    await shop.operator.later(12)
+    before = shop.cluster.writes["create proberuns"]
+    await shop.operator.later(1)
+    assert shop.cluster.writes["create proberuns"] - before <= 1
+    assert {error.status for error in shop.operator.errors} == {0}
+
+
 async def test_a_run_that_is_there_already_is_no_error() -> None:
     shop = await scene()
     await shop.operator.later(10)

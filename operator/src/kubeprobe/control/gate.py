@@ -36,7 +36,7 @@ class GateReconciler:
         self._ctx = context
         self._sight = sight
         self._metrics = metrics
-        self._runs = GateRuns(context, metrics)
+        self._runs = GateRuns(context, metrics, clock)
         self._clock = clock
         self._rests_until: dict[Key, float] = {}
         self._compared: dict[str, tuple[str, str, str]] = {}

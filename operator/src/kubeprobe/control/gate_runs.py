@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from kubeprobe.control.context import Context, Kind
@@ -14,6 +14,9 @@ from kubeprobe.kube.port import ApiError
 from kubeprobe.plan.change_runs import gate_run
 from kubeprobe.plan.gate_runs import RunAsked
 
+LONGEST_SECONDS = 2.0
+"""A gate that begins runs does not see what fails meanwhile: after so long it looks before it goes on."""
+
 
 class GateRuns:
     """Begins the runs of all gates.
@@ -21,27 +24,32 @@ class GateRuns:
     Args:
         context: the operator's parts.
         metrics: where they are counted.
+        clock: seconds that only go forward, such as `time.monotonic`.
     """
 
-    def __init__(self, context: Context, metrics: GateMetrics) -> None:
+    def __init__(self, context: Context, metrics: GateMetrics, clock: Callable[[], float]) -> None:
         self._ctx = context
         self._metrics = metrics
+        self._clock = clock
         self._refusals = Refusals(context.now)
 
     async def start(self, gate: Key, runs: Iterable[RunAsked]) -> None:
-        """Start what is asked for; the gate is looked at again when more may be started.
+        """Start what is asked for; the gate is looked at again when there is more to start.
 
         What is refused keeps no other from being run: it rests, and its namespace for a second, and comes last then.
 
         Raises:
             ApiError: the API server does not answer, or has trouble of its own.
         """
-        resting, next_at = self._refusals.namespaces(), list[datetime]()
+        began, resting, next_at = self._clock(), self._refusals.namespaces(), list[datetime]()
         for one in sorted(runs, key=lambda one: self._refusals.has((one.namespace, one.name))):
             rests_until = self._refusals.rests_until((one.namespace, one.name))
             if rests_until is not None or one.namespace in resting:
                 next_at.append(rests_until or self._ctx.now() + FIRST_REST)
                 continue
+            if self._clock() - began >= LONGEST_SECONDS:
+                self._ctx.queue.add((Kind.GATE, gate))
+                break
             if not await self._begun(one):
                 resting.add(one.namespace)
                 next_at.append(self._ctx.now() + FIRST_REST)
