@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from tests.unit.control.changing import ROLLOUT, World
-from tests.unit.plan.builders import config, on_demand
+from tests.unit.plan.builders import config, meta, on_demand
 from tests.unit.plan.changes import triggered
 from tests.unit.plan.gates import gate
 
 from kubeprobe.api import ChangePhase
 from kubeprobe.control.context import Kind
 from kubeprobe.control.follow import KINDS, followable
-from kubeprobe.kube.port import CONFIGS, GATES, RUNS, ApiError, Object
+from kubeprobe.kube.port import CHANGES, CONFIGMAPS, CONFIGS, GATES, RUNS, ApiError, Object
 from kubeprobe.plan.changed import Announcement
 
 EDITED = {"generation": 2}
@@ -132,6 +133,56 @@ async def test_changes_that_cannot_be_written_are_gathered_and_not_queued_up(wor
     world.cluster.refuse.clear()
     await world.replica.later(40)
     assert [one.spec.objects[0].details for one in world.changes] == ["app: cart:1 → cart:2", "app: cart:2 → cart:7"]
+
+
+async def test_what_cannot_be_written_is_sent_again_in_its_own_time(world: World) -> None:
+    world.cluster.refuse["changes"] = QUOTA
+    world.deploy("cart:2")
+    await world.replica.later(12)
+    before = world.cluster.writes["create changes"]
+    for number in range(10):
+        world.deploy("many:1", f"many-{number}")
+        await world.replica.settle()
+    assert world.cluster.writes["create changes"] == before
+    world.cluster.refuse.clear()
+    await world.replica.later(3)
+    assert len(world.changes) == 1, "it was not sent so often that it rests for long"
+
+
+async def test_one_that_cannot_be_written_does_not_rest_for_the_failures_of_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put(CONFIGS, triggered({"object": {"kinds": ["ConfigMap"], "namespaceSelector": {}}}, name="other"))
+    await world.replica.settle()
+    world.cluster.refuse["changes"] = QUOTA
+    world.deploy("cart:2")
+    world.cluster.write(CONFIGMAPS, {"metadata": meta("settings", namespace="shop"), "data": {"a": "b"}})
+    await world.replica.later(43)
+    assert world.changes == []
+    world.cluster.refuse.clear()
+    create, left = world.cluster.create, [True, False]
+
+    async def second_fails(resource: Any, namespace: Any, body: Object) -> Object:
+        if resource == CHANGES and left and not left.pop(0):
+            raise QUOTA
+        return await create(resource, namespace, body)
+
+    monkeypatch.setattr(world.cluster, "create", second_fails)
+    while not world.changes:
+        await world.replica.later(1)
+    assert len(world.changes) == 1
+    await world.replica.later(2)
+    assert len(world.changes) == 2
+
+
+async def test_a_clock_that_is_set_back_keeps_no_change_from_being_written(world: World) -> None:
+    world.cluster.refuse["changes"] = QUOTA
+    world.deploy("cart:2")
+    await world.replica.later(12)
+    world.cluster.refuse.clear()
+    world.replica.now -= timedelta(hours=1)
+    await world.replica.settle()
+    assert len(world.changes) == 1
 
 
 async def test_who_announces_does_not_wait_for_what_cannot_be_written(world: World) -> None:
