@@ -277,8 +277,69 @@ async def test_a_probe_whose_run_is_refused_keeps_no_other_from_being_run() -> N
     await shop.change(change())
     await shop.operator.later(15)
     assert [name[0] for name in shop.runs()] == ["b"]
-    assert "RunRefused" in shop.events("ProbeConfig")
-    assert {error.status for error in shop.operator.errors} == {403}
+    assert shop.events("ProbeConfig").count("RunRefused") == 1
+    assert not shop.operator.errors
+    shop.cluster.create = create  # type: ignore[method-assign]
+    await shop.operator.later(10)
+    assert [name[0] for name in shop.runs()] == ["a", "b"]
+
+
+async def test_what_calls_a_gate_has_no_refused_run_tried_before_its_time() -> None:
+    shop = await scene(*(on_demand(f"p{number}") for number in range(20)))
+    shop.cluster.refuse["proberuns"] = ApiError(403, "Forbidden", "exceeded quota")
+    await shop.operator.later(10)
+    await shop.change(change())
+    await shop.operator.later(1)
+    before = shop.cluster.writes["create proberuns"]
+    for _ in range(30):
+        await shop.look()
+    await shop.operator.later(20)
+    assert shop.cluster.writes["create proberuns"] - before <= 20, "one in a second"
+    assert shop.events("ProbeConfig").count("RunRefused") <= 20, "one for each"
+    shop.cluster.refuse.clear()
+    await shop.operator.later(31)
+    assert len(shop.runs()) == 20
+
+
+async def test_a_gate_whose_runs_begin_slowly_is_looked_at_between_them() -> None:
+    shop = await scene(*(on_demand(f"p{number}") for number in range(9)))
+    await shop.operator.later(10)
+    create, closed = shop.cluster.create, list[bool]()
+
+    async def slow(resource: Any, namespace: Any, body: Any) -> Any:
+        if resource == RUNS and body["spec"]["trigger"]["kind"] == "Gate":
+            closed.append(shop.status().phase == "Closed")
+            shop.operator.now += timedelta(seconds=1)
+            if len(closed) == 1:
+                await fail()
+        return await create(resource, namespace, body)
+
+    async def fail() -> None:
+        """A run of the config's own fails while the gate is at work."""
+        spec = {"configRef": {"name": "p8"}, "trigger": {"kind": "Manual"}}
+        owner = {"apiVersion": "v1", "kind": "ProbeConfig", "name": "p8", "uid": "uid-p8"}
+        ended = {"phase": "Completed", "verdict": "Failed", "finishedAt": shop.operator.now.isoformat()}
+        manifest = {"metadata": {"name": "p8-1", "ownerReferences": [owner]}, "spec": spec, "status": ended}
+        await create(RUNS, NAMESPACE, manifest)
+        shop.operator.queue.add((Kind.RESULT, (NAMESPACE, "p8")))
+
+    await shop.change(change())
+    shop.cluster.create = slow  # type: ignore[method-assign]
+    await shop.operator.later(15)
+    assert len(shop.runs()) == 9
+    assert closed.index(True) <= 3, "it is seen as soon as the first seconds are over"
+
+
+async def test_an_api_server_that_is_away_is_not_asked_for_one_run_after_another() -> None:
+    shop = await scene(*(on_demand(f"p{number}") for number in range(9)))
+    await shop.operator.later(10)
+    shop.cluster.refuse["proberuns"] = ApiError(0, "Unreachable", "no answer")
+    await shop.change(change())
+    await shop.operator.later(12)
+    before = shop.cluster.writes["create proberuns"]
+    await shop.operator.later(1)
+    assert shop.cluster.writes["create proberuns"] - before <= 1
+    assert {error.status for error in shop.operator.errors} == {0}
 
 
 async def test_a_run_that_is_there_already_is_no_error() -> None:

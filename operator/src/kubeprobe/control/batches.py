@@ -79,6 +79,8 @@ class Batches:
         self._running = False
         self._newest = ""
         self._failures = 0
+        """Of the first that is closed, one after the other."""
+        self._failed_at: datetime | None = None
 
     def seen(self, key: ObjectKey, before: Tracked | None, after: Tracked | None) -> None:
         """Compare an object with what was told of it.
@@ -162,42 +164,62 @@ class Batches:
         self._answers.clear()
         self._complete.clear()
         self._closed.clear()
-        self._newest, self._failures = "", 0
+        self._newest = ""
+        self._wrote_one()
 
     async def turn(self) -> float | None:
         """Write what is due now; in how many seconds there is more to do, None for not before something changes."""
         now = self._ctx.now()
         for place, batch in tuple(self._open.items()):
             # While one cannot be written the others are gathered on: somebody waits for what was announced alone.
-            if batch.is_due(now) and (place in self._answers or not self._failures):
+            if batch.is_due(now) and (place in self._answers or not self._closed):
                 self._end(place)
         while self._complete:
             await self._close(self._complete[0])
             self._complete.popleft()
         try:
-            while self._closed:
+            while self._closed and not self._rest_seconds():
                 await self._write(self._closed[0])
                 self._closed.popleft()
+                self._wrote_one()
         except (ApiError, NotLeadingError) as error:
-            delay, announced = self._failed(error), self._next_seconds(self._answers)
-            return delay if announced is None else min(delay, announced)
-        self._failures = 0
-        return self._next_seconds(self._open)
+            self._failed(error)
+        if not self._closed:
+            return self._next_seconds(self._open)
+        rest, announced = self._rest_seconds(), self._next_seconds(self._answers)
+        return rest if announced is None else min(rest, announced)
 
     def _next_seconds(self, places: Iterable[Place]) -> float | None:
         """In how many seconds the next batch at one of these places is complete; None where there is none."""
         due = [self._open[place].closes_at for place in places]
         return max((min(due) - self._ctx.now()).total_seconds(), 0.0) if due else None
 
-    def _failed(self, error: Exception) -> float:
-        """What was announced is refused, since somebody waits for it; all else is sent again. In how many seconds."""
+    def _wrote_one(self) -> None:
+        self._failures, self._failed_at = 0, None
+
+    def _rest_seconds(self) -> float:
+        """How long the first that is closed is not to be sent again, whatever else has changed: others need the writes.
+
+        Who announced something is answered soon; and a clock that was set back keeps nothing at rest.
+        """
+        if self._failed_at is None:
+            return 0.0
+        delay = RETRY_SECONDS
+        if all(one.answer is None for one in self._closed):
+            delay = min(delay * 2.0 ** min(self._failures - 1, MOST_DOUBLINGS), LONGEST_RETRY_SECONDS)
+        passed = (self._ctx.now() - self._failed_at).total_seconds()
+        return max(delay - passed, 0.0) if passed >= 0 else 0.0
+
+    def _failed(self, error: Exception) -> None:
+        """What was announced is refused, since somebody waits for it; all else is sent again."""
         first = self._closed[0]
         logger.warning("Change %s was not written: %s", first.manifest["metadata"]["name"], error)
         for one in self._closed:
             _refuse(one.answer, error)
         self._closed = deque(one for one in self._closed if one.answer is None)
-        self._failures += 1
-        return min(RETRY_SECONDS * 2.0 ** min(self._failures - 1, MOST_DOUBLINGS), LONGEST_RETRY_SECONDS)
+        self._failures, self._failed_at = self._failures + 1, self._ctx.now()
+        if not self._closed:
+            self._wrote_one()
 
     def _known(self, ledger: Ledger, key: ObjectKey) -> str | None:
         """What was told of an object, or is about to be."""

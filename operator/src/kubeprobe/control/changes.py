@@ -73,7 +73,8 @@ class Changes:
         self._bound: dict[Key, list[tuple[Change, ChangeProbe]]] | None = None
         """The Changes that are not over, by the configs that they name."""
         self._wants: frozenset[str] | None = None
-        self._refusals = Refusals(context.now)
+        self.refusals = Refusals(context.now)
+        """Of runs that changes ask for."""
 
     async def run(self) -> None:
         """Follow what somebody wants and write what became of it, for ever: for as long as this replica leads."""
@@ -97,7 +98,7 @@ class Changes:
         self.tracking.clear()
         for memory in (self._keys, self._reaches, self._concerns):
             memory.clear()
-        self._refusals.clear()
+        self.refusals.clear()
         self.look_at_configs()
 
     @property
@@ -158,14 +159,15 @@ class Changes:
         key = (config.metadata.namespace, config.metadata.name)
         named = self._naming(key)
         if not named:
-            self._refusals.forget(key)
+            self.refusals.forget(key)
             return ChangeRuns(())
         now, runs = self._ctx.now(), self._ctx.views.runs.group(key)
         demands = [self._demand(change, probe, config) for change, probe in named if self.known(change)]
         plan = plan_change_runs(config, demands, runs, self.skipped(key), now)
         unknown = [Followed(Demand(change, probe)) for change, probe in named if not self.known(change)]
-        wake_at = min((at for at in (plan.wake_at, self._refusals.again_at(key)) if at is not None), default=None)
-        return ChangeRuns((*plan.followed, *unknown), plan.create, wake_at)
+        again_at = self.refusals.again_at(key)
+        wake_at = min((at for at in (plan.wake_at, again_at) if at is not None), default=None)
+        return ChangeRuns((*plan.followed, *unknown), plan.create if again_at is None else None, wake_at)
 
     def names(self, config: Key) -> frozenset[str]:
         """The Changes that are not over and that a config has runs for, or will have."""
@@ -198,23 +200,18 @@ class Changes:
         template = views.templates.get(("", found.spec.template_ref.name))
         work = of_config(found, template, views.namespace_labels(config[0]))
         mistake = work if isinstance(work, Mistake) else None
-        return skips(found, mistake, self._ctx.now()) or self._refusals.given_up(config)
+        return skips(found, mistake, self._ctx.now()) or self.refusals.given_up(config)
 
-    def refused(self, config: Key, words: str) -> None:
-        """Take in that the API server did not take a run; after some minutes the Changes go on without it."""
-        until = self._refusals.add(config, words)
+    def refused(self, config: Key) -> None:
+        """The API server did not take a run: have the Changes looked at when they are to go on without it."""
         for change, _ in self._naming(config):
-            self._ctx.wake(Kind.CHANGE, ("", change.metadata.name), until)
-
-    def accepted(self, config: Key) -> None:
-        """Take in that the API server took a run."""
-        self._refusals.forget(config)
+            self._ctx.wake(Kind.CHANGE, ("", change.metadata.name), self.refusals.given_up_at(config))
 
     def let_go(self, config: Key) -> None:
         """Have the Changes looked at that wait for a config which does not run: nothing else would end them."""
         named = self._naming(config)
         if self._ctx.views.configs.get(config) is None:
-            self._refusals.forget(config)
+            self.refusals.forget(config)
         if named and self.skipped(config) is not None:
             for change, _ in named:
                 self._ctx.queue.add((Kind.CHANGE, ("", change.metadata.name)))

@@ -9,6 +9,7 @@ from kubeprobe.api import Mode, ProbeConfig, ProbeResultStatus, ProbeRun
 from kubeprobe.control.again import look_again_after
 from kubeprobe.control.changes import Changes
 from kubeprobe.control.context import Context, Kind
+from kubeprobe.control.refusals import Refusals
 from kubeprobe.control.starting import start_run
 from kubeprobe.control.tidy import Tidier
 from kubeprobe.control.view import Key
@@ -39,6 +40,12 @@ class ConfigReconciler:
         self._tidier = tidier
         self._answer = answer
         self._changes = changes
+        self._refusals = Refusals(context.now)
+        """Of runs that the schedule asks for."""
+
+    def reset(self) -> None:
+        """Forget what was held in memory: another replica may have led meanwhile."""
+        self._refusals.clear()
 
     async def reconcile(self, key: Key) -> None:
         """Bring one config to what it should be now. Raises `ApiError` when a write failed."""
@@ -107,14 +114,19 @@ class ConfigReconciler:
                 await start()
             except ApiError as error:
                 refused = error
-                if error.passing:  # it may be there all the same, and a sweep is never beside another run
+                if error.passing and not error.refused:  # it may be there, and a sweep is never beside another run
                     break
         return refused
 
     async def _start(self, config: ProbeConfig, due: Due) -> None:
         if due.create is None:
             return
-        run = await start_run(self._ctx, config, due.create)
+        key = (config.metadata.namespace, config.metadata.name)
+        rests_until = self._refusals.rests_until(key)
+        if rests_until is not None:
+            self._ctx.wake(Kind.CONFIG, key, rests_until)
+            return
+        run = await start_run(self._ctx, config, due.create, self._refusals)
         if run is not None:
             self._observe(run)
             for one in due.replaced:
@@ -129,12 +141,11 @@ class ConfigReconciler:
             self._changes.let_go(key)
             return
         try:
-            await start_run(self._ctx, config, asked.create)
+            await start_run(self._ctx, config, asked.create, self._changes.refusals)
         except ApiError as error:
             if error.refused:
-                self._changes.refused(key, f"its run was not created: {error}")
+                self._changes.refused(key)
             raise
-        self._changes.accepted(key)
 
     def _observe(self, run: ProbeRun) -> None:
         trigger, metrics = run.spec.trigger, self._ctx.metrics

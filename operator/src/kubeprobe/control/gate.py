@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 from kubeprobe.api import ChangeGate, ChangeGateStatus, GateChange, GatePhase, GateVerdict
 from kubeprobe.control.again import look_again_after
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.gate_metrics import GateMetrics
+from kubeprobe.control.gate_runs import GateRuns
 from kubeprobe.control.gate_sight import GateSight
-from kubeprobe.control.starting import start_run
 from kubeprobe.control.view import Key
 from kubeprobe.kube.port import GATES, ApiError
-from kubeprobe.plan.change_runs import gate_run
 from kubeprobe.plan.gate import GatePlan, plan_gate
-from kubeprobe.plan.gate_runs import RunAsked
 
 REST_FACTOR = 4.0
 """A gate rests so many times as long as its last look took: one over thousands of probes is not to eat up the loop."""
@@ -38,6 +36,7 @@ class GateReconciler:
         self._ctx = context
         self._sight = sight
         self._metrics = metrics
+        self._runs = GateRuns(context, metrics, clock)
         self._clock = clock
         self._rests_until: dict[Key, float] = {}
         self._compared: dict[str, tuple[str, str, str]] = {}
@@ -61,7 +60,7 @@ class GateReconciler:
         self._ctx.wake(Kind.GATE, key, plan.wake_at)
         if plan.status is not None:
             await self._write(gate, plan, plan.status)
-        await self._start(plan.runs)
+        await self._runs.start(key, plan.runs)
         # Only now: what waits for its turn to be written must not find the gate at rest when that comes.
         self._rests_until[key] = self._clock() + REST_FACTOR * took
 
@@ -69,6 +68,7 @@ class GateReconciler:
         """Forget what was held in memory: another replica may have led meanwhile."""
         self._rests_until.clear()
         self._compared.clear()
+        self._runs.reset()
 
     async def _plan(self, gate: ChangeGate) -> GatePlan:
         """What to do. The workloads are looked at only where they may tell something new: there may be thousands."""
@@ -112,22 +112,6 @@ class GateReconciler:
             self._metrics.judged.labels(change.verdict.value).inc()
             passed = change.verdict is GateVerdict.PASSED
             record(gate, f"Change{change.verdict}", _verdict_words(change), warning=not passed)
-
-    async def _start(self, runs: Iterable[RunAsked]) -> None:
-        """Start what is asked for; what is refused in one namespace keeps no probe of another from being run."""
-        refused: ApiError | None = None
-        for one in runs:
-            config = self._ctx.views.configs.get((one.namespace, one.name))
-            if config is None:
-                continue
-            try:
-                run = await start_run(self._ctx, config, gate_run(config, one.change_id, one.node, one.at))
-            except ApiError as error:
-                refused = error
-            else:
-                self._metrics.runs.inc(1 if run is not None else 0)
-        if refused is not None:
-            raise refused
 
 
 def _verdict_words(change: GateChange) -> str:

@@ -171,7 +171,7 @@ class Operator:
         self._log_reader = LogReader(self._context, api, self._heard)
         self._changes = Changes(self._context, api, settings.follow, replica.lease_namespace, time.monotonic)
         self._results = ResultReconciler(self._context, self._nodes, self._heard, self._changes.asking)
-        configs = ConfigReconciler(self._context, self._tidier, self._results.latest, self._changes)
+        self._configs = ConfigReconciler(self._context, self._tidier, self._results.latest, self._changes)
         templates = TemplateReconciler(self._context)
         self._discovery = Discovery(api, self._context, time.monotonic)
         self._residents = ResidentReconciler(self._context, self._discovery, self._heard)
@@ -179,7 +179,7 @@ class Operator:
         self._gates = Gates(self._context, api, sources, time.monotonic)
         self._reconcile = {
             Kind.TEMPLATE: templates.reconcile,
-            Kind.CONFIG: configs.reconcile,
+            Kind.CONFIG: self._configs.reconcile,
             Kind.RUN: sweeps.reconcile,
             Kind.RESULT: self._results.reconcile,
             Kind.RESIDENT: self._residents.reconcile,
@@ -203,7 +203,7 @@ class Operator:
     async def _lead(self, stop: asyncio.Event) -> None:
         """All that writes, from what is written and from nothing that this process remembers, until `stop` is set."""
         self._context.metrics.leader_transitions.inc()
-        reconcilers = (self._runs, self._waves, self._results, self._residents)
+        reconcilers = (self._configs, self._runs, self._waves, self._results, self._residents)
         for part in (*reconcilers, self._discovery, self._changes, self._gates, self._tidier, self._budget):
             part.reset()
         self._failures.clear()
