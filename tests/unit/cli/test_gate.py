@@ -166,13 +166,14 @@ def test_where_nothing_is_noticed_the_gate_counts_as_it_is(cluster: Cluster) -> 
 
 
 def test_the_verdict_on_one_change(cluster: Cluster) -> None:
-    cluster.gate(reason="Verified", change=change("chg-1", "Passed"))
-    cluster.events[5] = lambda: cluster.gate(reason="Verifying", verdict="Pending", change=change())
-    cluster.events[9] = lambda: cluster.closed(change=change("chg-2", "Failed"))
-    result = command("wait", "--change", "chg-2")
+    before, asked, later = (change_id("", "", START + timedelta(seconds=number)) for number in range(3))
+    cluster.gate(reason="Verified", change=change(before, "Passed"))
+    cluster.events[5] = lambda: cluster.gate(reason="Verifying", verdict="Pending", change=change(asked))
+    cluster.events[9] = lambda: cluster.closed(change=change(asked, "Failed"))
+    result = command("wait", "--change", asked)
     assert (result.exit_code, result.stderr) == (1, "")
     assert cluster.waited == 9
-    assert command("wait", "--change", "chg-3", "--timeout", "5").exit_code == 3
+    assert command("wait", "--change", later, "--timeout", "5").exit_code == 3
 
 
 def test_a_change_is_told_of_too_by_what_was_verified_after_an_override(cluster: Cluster) -> None:
@@ -265,6 +266,9 @@ def test_an_operator_that_does_not_act(cluster: Cluster) -> None:
         (["wait", "--reason", "x"], "--reason is for hold and override, not for wait"),
         (["status", "--timeout", "5"], "--timeout is for hold and open and override and wait"),
         (["hold", "--reason", "x", "--notice", "5"], "--notice is for wait"),
+        (["wait", "--change", ""], "--change: '' is not the name of a Change"),
+        (["wait", "--change", "chg-3"], "--change: 'chg-3' is not the name of a Change"),
+        (["hold", "--reason", "x", "--change", ""], "--change is for wait"),
         (["shut"], "shut"),
     ],
 )

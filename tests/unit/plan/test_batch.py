@@ -22,6 +22,7 @@ from kubeprobe.plan.batch import (
     Wait,
     base_of,
     change_id,
+    is_name,
     last_id,
     new_change,
     with_change,
@@ -224,3 +225,11 @@ def test_a_name_begins_with_the_time_of_closing_whatever_the_clock_did() -> None
 def test_a_last_name_is_after_all_that_were_closed_by_then_and_before_all_others() -> None:
     for content in map(str, range(50)):
         assert change_id("", content, at(10)) <= last_id(at(10)) < change_id("", content, at(10.001))
+
+
+def test_what_can_be_the_name_of_a_change() -> None:
+    name = change_id("", "", at(0))
+    assert is_name(name)
+    assert is_name(last_id(at(0)))
+    others = ["", "null", "chg-", "chg-3", name[4:], name[:-1], f"{name}0", name.upper(), f"chg-{'u' * 26}"]
+    assert [text for text in others if is_name(text)] == []

@@ -22,6 +22,7 @@ from kubeprobe.cli.options import Context, Kubeconfig
 from kubeprobe.cli.shown import console, unknown
 from kubeprobe.kube.client import connect
 from kubeprobe.kube.port import GATES, Api, ApiError
+from kubeprobe.plan.batch import is_name
 
 OPEN, CLOSED, USAGE, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 130
 WAIT_SECONDS = 600.0
@@ -85,8 +86,9 @@ def gate(
         ),
     ] = 0.0,
     change_id: Annotated[
-        str, typer.Option("--change", metavar="ID", help="With wait: for what it says of this Change, or a newer one.")
-    ] = "",
+        str | None,
+        typer.Option("--change", metavar="ID", help="With wait: for what it says of this Change, or a newer one."),
+    ] = None,
     timeout_seconds: Annotated[
         float | None,
         typer.Option(
@@ -109,15 +111,17 @@ def gate(
         "--for": bool(lasting),
         "--until-open": until_open,
         "--notice": bool(notice_seconds),
-        "--change": bool(change_id),
+        "--change": change_id is not None,
         "--timeout": timeout_seconds is not None,
     }
     _check(action, given, reason, lasting)
+    if change_id is not None and not is_name(change_id):
+        raise typer.BadParameter(f"--change: {change_id!r} is not the name of a Change (chg-…)")
     if action is Action.STATUS:
         doing = _status(name)
     elif action is Action.WAIT:
         limit = WAIT_SECONDS if timeout_seconds is None else timeout_seconds
-        told = functools.partial(Told, notice_seconds=notice_seconds, change_id=change_id, until_open=until_open)
+        told = functools.partial(Told, notice_seconds=notice_seconds, change_id=change_id or "", until_open=until_open)
         doing = _wait(name, told, limit)
     else:
         limit = ACT_SECONDS if timeout_seconds is None else timeout_seconds

@@ -163,6 +163,12 @@ def last_id(closed: datetime) -> str:
     return f"{PREFIX}{_digits(int(closed.timestamp() * 1000), TIME_DIGITS)}{ALPHABET[-1] * RANDOM_DIGITS}"
 
 
+def is_name(text: str) -> bool:
+    """Whether it can be the name of a Change."""
+    digits = text.removeprefix(PREFIX)
+    return text.startswith(PREFIX) and len(digits) == TIME_DIGITS + RANDOM_DIGITS and set(digits) <= set(ALPHABET)
+
+
 def _milliseconds(name: str) -> int:
     number = 0
     for letter in name.removeprefix(PREFIX)[:TIME_DIGITS]:
