@@ -170,6 +170,13 @@ async def test_only_reviews_are_taken_here(site: Site) -> None:
     assert (await site.http.post("/metrics", json={})).status_code == 404
 
 
+async def test_two_objects_as_long_as_etcd_takes_them_are_a_review_and_not_much_more(site: Site) -> None:
+    longest = {**workload(), "status": {"padding": "x" * (1536 * 1024)}}
+    assert (await site.ask(review(longest, longest))).status_code == 200
+    answer = await site.http.post(ADMISSION_PATH, content=b" " * (4 * 1024 * 1024 + 1))
+    assert answer.status_code == 413
+
+
 async def test_a_body_that_is_too_long_is_not_read_to_its_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "MAX_REVIEW_BYTES", 1000)
     assert (await site.http.post(ADMISSION_PATH, content=b" " * 2000)).status_code == 413
