@@ -425,6 +425,12 @@ class TestAccess:
         guarded.clock.seconds += 400
         assert (await guarded.http.get("/v1/gates/prod", headers=bearer("good"))).status_code == 503
 
+    async def test_a_cluster_that_has_too_much_to_do_is_no_fault_of_who_asks(self, guarded: Site) -> None:
+        reviews(guarded).error = ApiError(429, "TooManyRequests", "too much to do")
+        answer = await guarded.http.get("/v1/gates/prod", headers=bearer("good"))
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert "the API server does not tell" in answer.json()["error"]
+
     async def test_tokens_that_somebody_makes_up_cost_the_cluster_little(self, guarded: Site) -> None:
         told = [
             (await guarded.http.get("/v1/gates/prod", headers=bearer(f"made-up-{number}"))).status_code
