@@ -269,11 +269,14 @@ def test_override_has_an_end(cluster: Cluster) -> None:
     assert cluster.patches == [{"spec": {"override": {"reason": "hotfix", "until": "2026-03-01T13:30:00Z"}}}]
 
 
-def test_an_override_is_ended_whatever_the_gate_is_then(cluster: Cluster) -> None:
+def test_who_ends_an_override_is_told_whether_the_gate_is_open_then(cluster: Cluster) -> None:
     cluster.gate(reason="Override")
     cluster.events[1] = cluster.closed
-    assert command("override", "--for", "0s").exit_code == 0
+    assert command("override", "--for", "0s").exit_code == 1
     assert cluster.patches == [{"spec": {"override": None}}]
+    cluster.gate(reason="Override")
+    cluster.events[2] = lambda: cluster.gate(reason="Verified")
+    assert command("override", "--for", "0s").exit_code == 0
 
 
 def test_an_operator_that_does_not_act(cluster: Cluster) -> None:
@@ -291,6 +294,7 @@ def test_an_operator_that_does_not_act(cluster: Cluster) -> None:
         (["override", "--reason", "x"], "override needs --for"),
         (["override", "--for", "30m"], "override needs --reason"),
         (["override", "--reason", "x", "--for", "soon"], "is not a duration"),
+        (["override", "--reason", "x", "--for", "99999999d"], "--for: 99999999d from now is after the year 9999"),
         (["wait", "--reason", "x"], "--reason is for hold and override, not for wait"),
         (["status", "--timeout", "5"], "--timeout is for hold and open and override and wait"),
         (["hold", "--reason", "x", "--notice", "5"], "--notice is for wait"),

@@ -42,10 +42,10 @@ class Action(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Edit:
-    """What an action makes of a gate's spec, where None takes a field away, and the phase that it is for."""
+    """What an action makes of a gate's spec, where None takes a field away, and the phase that counts as 0."""
 
     patch: dict[str, Any]
-    wanted: GatePhase | None
+    wanted: GatePhase
 
 
 Doing = Callable[[Api], Awaitable[int]]
@@ -166,8 +166,11 @@ def _edit_for(action: Action, reason: str, lasting: str) -> Edit:
     if action is Action.OPEN:
         return Edit({"hold": None}, GatePhase.OPEN)
     if not _seconds(lasting):
-        return Edit({"override": None}, None)
-    until = Time().now() + timedelta(seconds=_seconds(lasting))
+        return Edit({"override": None}, GatePhase.OPEN)
+    try:
+        until = Time().now() + timedelta(seconds=_seconds(lasting))
+    except OverflowError as error:
+        raise typer.BadParameter(f"--for: {lasting} from now is after the year 9999") from error
     return Edit({"override": {"reason": reason, "until": f"{until:%Y-%m-%dT%H:%M:%SZ}"}}, GatePhase.OPEN)
 
 
@@ -217,7 +220,7 @@ def _edit(name: str, edit: Edit, limit_seconds: float) -> Doing:
                 err=True,
             )
             return UNDECIDED
-        return 0 if edit.wanted in (None, gate.status.phase) else CLOSED
+        return 0 if gate.status.phase is edit.wanted else CLOSED
 
     return doing
 
