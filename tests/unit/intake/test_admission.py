@@ -14,6 +14,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 from tests.api.enforcement.cases import BEFORE, workload
+from tests.unit.intake.cluster import Clock
 from tests.unit.plan.builders import CREATED
 
 from kubeprobe.control.certificate import issue
@@ -53,6 +54,7 @@ class Site:
     judge: Judge
     registry: CollectorRegistry
     http: httpx.AsyncClient
+    clock: Clock
 
     async def ask(self, body: Any) -> httpx.Response:
         return await self.http.post(ADMISSION_PATH, json=body)
@@ -71,12 +73,13 @@ async def serving(judge: Judge, folder: Path) -> AsyncIterator[Site]:
     tls.load_cert_chain(certificate, key)
     trusting, registry = ssl.create_default_context(cadata=issued.authority), CollectorRegistry()
     trusting.check_hostname = False  # it is asked by address here
-    handler = AdmissionHandler(judge, registry)
+    clock = Clock()
+    handler = AdmissionHandler(judge, registry, clock)
     async with (
         serve_admission(handler, Webhook(HOST, 0, tls)) as port,
         httpx.AsyncClient(base_url=f"https://{HOST}:{port}", verify=trusting, timeout=20) as http,
     ):
-        yield Site(judge, registry, http)
+        yield Site(judge, registry, http, clock)
 
 
 @pytest.fixture
@@ -229,6 +232,16 @@ async def test_a_name_forges_no_line_of_the_log(site: Site, caplog: pytest.LogCa
     (record,) = caplog.records
     assert "cart\\nERROR forged" in record.getMessage()
     assert len(record.getMessage().splitlines()[0]) < 600
+
+
+async def test_reviews_that_cannot_be_judged_do_not_fill_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    spoilt = review({**workload(), "spec": {"template": {"spec": {"containers": [{}]}}}})
+    for _ in range(20):
+        assert (await site.ask(spoilt)).status_code == 503
+    assert (len(caplog.records), site.count("error")) == (1, 20)
+    site.clock.seconds += 60
+    await site.ask(spoilt)
+    assert len(caplog.records) == 2
 
 
 @pytest.mark.parametrize("bound", ["AT_ONCE", "AT_ONCE_PER_CLIENT"])
