@@ -168,7 +168,8 @@ class TestWaiting:
 
     @pytest.mark.parametrize("at", ["", "/check"])
     @pytest.mark.parametrize(
-        "change", ["", "null", "chg-", "chg-3", CHANGE[4:], CHANGE.upper(), CHANGE + "0", "chg-" + "u" * 26, "%ED%A0%80"]
+        "change",
+        ["", "null", "chg-", "chg-3", CHANGE[4:], CHANGE.upper(), CHANGE + "0", "chg-" + "u" * 26, "%ED%A0%80"],
     )
     async def test_for_what_is_no_change_is_told_and_no_verdict_on_another(
         self, site: Site, at: str, change: str
