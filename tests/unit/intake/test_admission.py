@@ -186,6 +186,11 @@ async def test_a_body_that_is_too_long_is_not_read_to_its_end(site: Site, monkey
     assert (await site.ask(review(workload()))).status_code in (200, 413)
 
 
+async def test_a_compressed_review_is_refused(site: Site) -> None:
+    answer = await site.http.post(ADMISSION_PATH, content=b"x", headers={"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "identity")
+
+
 async def test_all_bodies_together_are_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, over = asyncio.Event(), asyncio.Event()
 

@@ -124,19 +124,9 @@ class AdmissionHandler:
     async def _in_turn(self, request: web.BaseRequest) -> tuple[str, Ruling]:
         if request.path != ADMISSION_PATH or request.method != hdrs.METH_POST:
             raise RefusalError(HTTPStatus.NOT_FOUND, f"only POST {ADMISSION_PATH} is here, for the API server")
-        self._places.take()
-        try:
-            return await self._of_one(request, request.remote or "")
-        finally:
-            self._places.give_back()
-
-    async def _of_one(self, request: web.BaseRequest, client: str) -> tuple[str, Ruling]:
-        self._places.take_for(client)
-        try:
+        with self._places, self._places.place_for(request.remote or ""):
             uid, attempt, who = await self._read(request)
             return uid, await self._ruling(attempt, who)
-        finally:
-            self._places.give_back_for(client)
 
     async def _read(self, request: web.BaseRequest) -> tuple[str, Attempt, Requester]:
         """What is asked. Of the body, which may be long, nothing else is left when this returns."""

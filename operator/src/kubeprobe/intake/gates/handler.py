@@ -167,22 +167,13 @@ class GateHandler:
         return word, word.body if word.tells_of(change_id) else word.before
 
     async def _announce(self, request: web.BaseRequest, name: str, client: str, who: str) -> web.Response:
-        if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
-            raise refusal.compressed()
         if not self._desk.takes_changes():
             raise refusal.later(
                 "this replica stands by: announce at the Service of the one that leads, or send it again", end=True
             )
-        self._places.take()
-        try:
-            self._places.take_for(client)
-            try:
-                body = await read_body(request, WHAT, MAX_BODY_BYTES, self._limits.body_seconds)
-                change_id = await self._written(name, body, who)
-            finally:
-                self._places.give_back_for(client)
-        finally:
-            self._places.give_back()
+        with self._places, self._places.place_for(client):
+            body = await read_body(request, WHAT, MAX_BODY_BYTES, self._limits.body_seconds)
+            change_id = await self._written(name, body, who)
         return _told(to_json({"name": name, "change": {"id": change_id}}), HTTPStatus.ACCEPTED)
 
     async def _written(self, name: str, body: bytes, who: str) -> str:

@@ -80,8 +80,8 @@ WAITING = [
     {
         "name": "change",
         "in": "query",
-        "description": "Name of a Change, chg-… in full: as long as the gate has not come to it, or a newer one, its verdict is told "
-        "as Pending.",
+        "description": "Full name of a Change: as long as the gate has not come to it, or a newer one, its verdict is "
+        "told as Pending.",
         "schema": {"type": "string"},
     },
 ]
