@@ -18,13 +18,13 @@ from kubeprobe.api import ChangeGate, GatePhase, GateVerdict
 from kubeprobe.api.duration import Duration
 from kubeprobe.cli.gate_follow import Time, Told, follow, look, seen_as_written
 from kubeprobe.cli.gate_view import current, view
-from kubeprobe.cli.options import Context, Kubeconfig
+from kubeprobe.cli.options import USAGE, Context, Kubeconfig
 from kubeprobe.cli.shown import console, unknown
 from kubeprobe.kube.client import connect
 from kubeprobe.kube.port import GATES, Api, ApiError
 from kubeprobe.plan.batch import is_name
 
-OPEN, CLOSED, USAGE, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 130
+OPEN, CLOSED, UNDECIDED, INTERRUPTED = 0, 1, 3, 130
 WAIT_SECONDS = 600.0
 ACT_SECONDS = 15.0
 """An operator that runs has acted on an edit long before."""
