@@ -39,10 +39,21 @@ again() {
       exit 2
       ;;
   esac
-  sleep "${GATE_PAUSE_SECONDS:-5}"
+  pause
 }
 
+pause() { sleep "${GATE_PAUSE_SECONDS:-5}"; }
+
 in_time() { [ "$(date +%s)" -lt "$end" ]; }
+
+# How long the gate may keep its answer back: no longer than there is time. It may also answer at once, when it has much
+# to do or ends, so there is a pause after each answer that is none yet.
+waiting() {
+  left=$((end - $(date +%s)))
+  [ "$left" -lt 30 ] || left=30
+  [ "$left" -gt 1 ] || left=1
+  echo "wait=${left}s"
+}
 
 # A field of the answer that is a word.
 field() { sed -n "s/.*\"$1\":\"\([A-Za-z0-9-]*\)\".*/\1/p" "$answer"; }
@@ -62,13 +73,13 @@ late() {
 
 wait_until_open() {
   while in_time; do
-    ask "$GATE_URL?wait=30s"
+    ask "$GATE_URL?$(waiting)"
     if [ "$status" != 200 ]; then
       again "asking"
     elif [ "$(field phase)" = Open ]; then
       told 0
     else
-      sleep "${GATE_PAUSE_SECONDS:-5}"
+      pause
     fi
   done
   [ "$(field phase)" = Closed ] && told 1
@@ -92,7 +103,7 @@ announce() {
 
 verdict_of() {
   while in_time; do
-    ask "$GATE_URL?wait=30s&change=$1"
+    ask "$GATE_URL?$(waiting)&change=$1"
     if [ "$status" != 200 ]; then
       again "asking"
       continue
@@ -102,6 +113,7 @@ verdict_of() {
       Failed) told 1 ;;
       Inconclusive) told 3 ;;
     esac
+    pause
   done
   late
 }

@@ -32,6 +32,13 @@ async def measured(argo: Program, *templates: dict[str, Any]) -> list[tuple[str,
     return [(one["phase"], one["value"]) for (one,) in told]
 
 
+def test_every_replica_is_asked_before_a_release_and_the_one_that_was_told_after_it() -> None:
+    templates = {one["metadata"]["name"]: one["spec"]["args"] for one in shipped(FILE, "AnalysisTemplate")}
+    hosts = {name: next(arg["value"] for arg in args if arg["name"] == "url") for name, args in templates.items()}
+    assert hosts.pop("kubeprobe-gate-open") == "http://kubeprobe-gates.kubeprobe-system"
+    assert set(hosts.values()) == {"http://kubeprobe.kubeprobe-system"}
+
+
 async def test_before_a_release_only_an_open_gate_is_a_success(argo: Program, site: Site) -> None:
     told = await measured(argo, *(template("kubeprobe-gate-open", site.url, name) for name in STATES))
     expected = {name: ("Successful", "true") if name in OPEN else ("Failed", "false") for name in STATES}

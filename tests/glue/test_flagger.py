@@ -11,7 +11,8 @@ from tests.glue.conftest import Site
 from tests.glue.states import OPEN, STATES
 from tests.glue.tools import FLAGGER, Program, build, shipped
 
-HOST, GATE = "http://kubeprobe.kubeprobe-system", "/production/"
+LEADER, ALL = "http://kubeprobe.kubeprobe-system", "http://kubeprobe-gates.kubeprobe-system"
+GATE = "/production/"
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def canary() -> dict[str, Any]:
 
 def hook(type_: str, url: str, gate: str) -> dict[str, Any]:
     (found,) = (one for one in canary()["spec"]["analysis"]["webhooks"] if one["type"] == type_)
-    where = found["url"].replace(HOST, url).replace(GATE, f"/{gate}/")
+    where = found["url"].replace(LEADER, url).replace(ALL, url).replace(GATE, f"/{gate}/")
     assert url in where
     assert gate in where
     return {**found, "url": where}
@@ -37,6 +38,12 @@ async def said(flagger: Program, *calls: dict[str, Any]) -> list[str]:
     """What Flagger makes of each call: the error, or nothing for a yes."""
     told: list[str] = await asyncio.to_thread(flagger.ask, {"canary": canary(), "calls": calls})
     return told
+
+
+def test_whoever_leads_is_told_and_every_replica_is_asked() -> None:
+    hosts = {one["type"]: one["url"].partition("/v1/")[0] for one in canary()["spec"]["analysis"]["webhooks"]}
+    assert hosts.pop("event") == LEADER
+    assert set(hosts.values()) == {ALL}
 
 
 @pytest.mark.parametrize("type_", ["confirm-rollout", "rollout", "confirm-promotion"])

@@ -18,6 +18,8 @@ from tests.glue.states import CHANGE
 from tests.glue.tools import SHIPPED
 
 SCRIPT = SHIPPED / "gate.sh"
+ANNOUNCED = f'{{"change":{{"id":"{CHANGE}"}}}}'.encode()
+PENDING = b'{"phase":"Unknown","verdict":"Pending"}'
 CLOSED_PORT = "http://127.0.0.1:1"
 
 
@@ -114,6 +116,27 @@ async def test_a_verdict_that_does_not_come_is_3(site: Site) -> None:
     done = await asking
     assert done.code == 3
     assert "not within 1s" in done.err
+
+
+@pytest.mark.parametrize(("mode", "first"), [("open", []), ("verify", ["announced"])])
+async def test_a_gate_that_keeps_no_answer_back_is_asked_again_after_a_pause(mode: str, first: list[str]) -> None:
+    asked: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+        asked.append("announced" if path.endswith("/changes") else path.partition("?")[2])
+        status, body = ("202 Accepted", ANNOUNCED) if asked[-1] == "announced" else ("200 OK", PENDING)
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, HOST, 0) as server:
+        url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}/v1/gates/production"
+        assert (await gate_sh(mode, url, GATE_SECONDS="2", GATE_PAUSE_SECONDS="0.5")).code == 3
+    again = asked[len(first) :]
+    assert asked[: len(first)] == first
+    assert 1 <= len(again) <= 5
+    assert {one.partition("&")[0] for one in again} <= {"wait=1s", "wait=2s"}
 
 
 async def test_an_operator_that_begins_is_asked_again(site: Site) -> None:

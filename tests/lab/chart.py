@@ -21,18 +21,21 @@ class ChartError(Exception):
     """Helm refuses to render the chart."""
 
 
-def render(*options: str, namespace: str = "kubeprobe-system", kubernetes: str = KUBERNETES) -> list[dict[str, Any]]:
+def render(
+    *options: str, release: str = "kubeprobe", namespace: str = "kubeprobe-system", kubernetes: str = KUBERNETES
+) -> list[dict[str, Any]]:
     """The chart's objects.
 
     Args:
         options: such as `--set gates.enforcement.enabled=false`, in words.
+        release: what it would be installed as.
         namespace: where it would be installed.
         kubernetes: the version that it would be installed into.
 
     Raises:
         ChartError: it cannot be rendered so.
     """
-    command = [str(_helm()), "template", "kubeprobe", str(CHART), "--namespace", namespace]
+    command = [str(_helm()), "template", release, str(CHART), "--namespace", namespace]
     done = subprocess.run(
         [*command, "--kube-version", kubernetes, *options], capture_output=True, text=True, check=False, timeout=60
     )

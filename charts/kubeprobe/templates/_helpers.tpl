@@ -19,6 +19,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ include "kubeprobe.name" . | trunc 55 | trimSuffix "-" }}-webhook
 {{- end -}}
 
+{{- define "kubeprobe.gates" -}}
+{{- /* What the Service is called where gates are asked. */ -}}
+{{ include "kubeprobe.name" . | trunc 57 | trimSuffix "-" }}-gates
+{{- end -}}
+
 {{- /* Rights to follow the kinds of changes.kinds, each a rule; those that the operator has anyway are not repeated. */ -}}
 {{- define "kubeprobe.changeRules" -}}
 {{- $workloads := false -}}

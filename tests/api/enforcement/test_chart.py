@@ -63,3 +63,10 @@ def test_who_may_override_gates_is_the_platform_teams_to_say() -> None:
     assert not [label for label in roles["kubeprobe-gate-override"]["metadata"]["labels"] if "aggregate" in label]
     (rule,) = roles["kubeprobe-view"]["rules"]
     assert {"changegates", "changes"} <= set(rule["resources"])
+
+
+def test_names_of_services_fit_whatever_the_release_is_called() -> None:
+    chart = render("--set", "gates.webhook.enabled=true", release="r" * 53)
+    names = [one["metadata"]["name"] for one in chart if one["kind"] == "Service"]
+    assert len(names) == len(set(names)) == 3
+    assert [name for name in names if len(name) > 63] == []

@@ -156,6 +156,34 @@ def test_a_change_that_was_judged_between_two_looks_is_noticed(cluster: Cluster)
     assert cluster.waited == 12
 
 
+def test_the_verdict_on_a_change_that_was_in_progress_before_is_none_on_what_was_just_made(cluster: Cluster) -> None:
+    cluster.gate(reason="Verifying", verdict="Pending", change=change("chg-1"))
+    cluster.events[12] = lambda: cluster.gate(reason="Verified", change=change("chg-1", "Passed"))
+    cluster.events[40] = lambda: cluster.gate(reason="Verifying", verdict="Pending", change=change())
+    cluster.events[60] = lambda: cluster.closed(change=change("chg-2", "Failed"))
+    result = command("wait", "--notice", "70")
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert cluster.waited == 60
+
+
+def test_a_change_that_is_not_told_while_another_is_in_progress_is_said_to_be_none(cluster: Cluster) -> None:
+    cluster.gate(reason="Verifying", verdict="Pending", change=change("chg-1"))
+    cluster.events[12] = lambda: cluster.gate(reason="Verified", change=change("chg-1", "Passed"))
+    result = command("wait", "--notice", "70")
+    assert result.exit_code == 0
+    assert cluster.waited == 70
+    assert "no change was told to production" in result.stderr
+
+
+def test_a_gate_that_verifies_again_has_noticed_something(cluster: Cluster) -> None:
+    cluster.gate(reason="Verified", change=change("chg-1", "Passed"))
+    cluster.events[12] = lambda: cluster.gate(reason="Verifying", verdict="Pending", change=change("chg-1"))
+    cluster.events[20] = lambda: cluster.gate(reason="Verified", change=change("chg-1", "Passed"))
+    result = command("wait", "--notice", "70")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert cluster.waited == 20
+
+
 def test_where_nothing_is_noticed_the_gate_counts_as_it_is(cluster: Cluster) -> None:
     cluster.gate(reason="Verified", change=change("chg-1", "Failed"))
     cluster.events[12] = lambda: cluster.gate(reason="Recovered", change=change("chg-1", "Passed"))
@@ -166,13 +194,14 @@ def test_where_nothing_is_noticed_the_gate_counts_as_it_is(cluster: Cluster) -> 
 
 
 def test_the_verdict_on_one_change(cluster: Cluster) -> None:
-    cluster.gate(reason="Verified", change=change("chg-1", "Passed"))
-    cluster.events[5] = lambda: cluster.gate(reason="Verifying", verdict="Pending", change=change())
-    cluster.events[9] = lambda: cluster.closed(change=change("chg-2", "Failed"))
-    result = command("wait", "--change", "chg-2")
+    before, asked, later = (change_id("", "", START + timedelta(seconds=number)) for number in range(3))
+    cluster.gate(reason="Verified", change=change(before, "Passed"))
+    cluster.events[5] = lambda: cluster.gate(reason="Verifying", verdict="Pending", change=change(asked))
+    cluster.events[9] = lambda: cluster.closed(change=change(asked, "Failed"))
+    result = command("wait", "--change", asked)
     assert (result.exit_code, result.stderr) == (1, "")
     assert cluster.waited == 9
-    assert command("wait", "--change", "chg-3", "--timeout", "5").exit_code == 3
+    assert command("wait", "--change", later, "--timeout", "5").exit_code == 3
 
 
 def test_a_change_is_told_of_too_by_what_was_verified_after_an_override(cluster: Cluster) -> None:
@@ -240,11 +269,14 @@ def test_override_has_an_end(cluster: Cluster) -> None:
     assert cluster.patches == [{"spec": {"override": {"reason": "hotfix", "until": "2026-03-01T13:30:00Z"}}}]
 
 
-def test_an_override_is_ended_whatever_the_gate_is_then(cluster: Cluster) -> None:
+def test_who_ends_an_override_is_told_whether_the_gate_is_open_then(cluster: Cluster) -> None:
     cluster.gate(reason="Override")
     cluster.events[1] = cluster.closed
-    assert command("override", "--for", "0s").exit_code == 0
+    assert command("override", "--for", "0s").exit_code == 1
     assert cluster.patches == [{"spec": {"override": None}}]
+    cluster.gate(reason="Override")
+    cluster.events[2] = lambda: cluster.gate(reason="Verified")
+    assert command("override", "--for", "0s").exit_code == 0
 
 
 def test_an_operator_that_does_not_act(cluster: Cluster) -> None:
@@ -262,9 +294,13 @@ def test_an_operator_that_does_not_act(cluster: Cluster) -> None:
         (["override", "--reason", "x"], "override needs --for"),
         (["override", "--for", "30m"], "override needs --reason"),
         (["override", "--reason", "x", "--for", "soon"], "is not a duration"),
+        (["override", "--reason", "x", "--for", "99999999d"], "--for: 99999999d from now is after the year 9999"),
         (["wait", "--reason", "x"], "--reason is for hold and override, not for wait"),
         (["status", "--timeout", "5"], "--timeout is for hold and open and override and wait"),
         (["hold", "--reason", "x", "--notice", "5"], "--notice is for wait"),
+        (["wait", "--change", ""], "--change: '' is not the name of a Change"),
+        (["wait", "--change", "chg-3"], "--change: 'chg-3' is not the name of a Change"),
+        (["hold", "--reason", "x", "--change", ""], "--change is for wait"),
         (["shut"], "shut"),
     ],
 )

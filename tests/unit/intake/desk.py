@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from tests.unit.plan.builders import at
 from tests.unit.plan.gates import gate
 
 from kubeprobe.intake.gates.port import GateWord
 from kubeprobe.intake.gates.word import word_of
 from kubeprobe.kube.reviews import Caller
+from kubeprobe.plan.batch import change_id
 from kubeprobe.plan.changed import Announcement
 
+CHANGE, NEXT, LATER = (change_id("", "", at(second)) for second in range(3))
+"""Names of Changes, in order."""
 CLOSED: dict[str, Any] = {
     "phase": "Closed",
     "reason": "ProbeFailed",
@@ -19,7 +23,7 @@ CLOSED: dict[str, Any] = {
     "message": "probe probes/shop failed",
     "since": "2026-03-01T12:00:05Z",
     "closureID": "c0ffee",
-    "change": {"id": "chg-2", "count": 3, "since": "2026-03-01T11:59:00Z", "verdict": "Failed"},
+    "change": {"id": CHANGE, "count": 3, "since": "2026-03-01T11:59:00Z", "verdict": "Failed"},
 }
 OPEN: dict[str, Any] = {"phase": "Open", "reason": "Verified", "verdict": "Passed"}
 VERIFYING: dict[str, Any] = {"phase": "Open", "reason": "Verifying", "verdict": "Pending"}

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 from tests.api.enforcement.cases import BEFORE, workload
+from tests.unit.intake.cluster import Clock
 from tests.unit.plan.builders import CREATED
 
 from kubeprobe.control.certificate import issue
@@ -53,6 +54,7 @@ class Site:
     judge: Judge
     registry: CollectorRegistry
     http: httpx.AsyncClient
+    clock: Clock
 
     async def ask(self, body: Any) -> httpx.Response:
         return await self.http.post(ADMISSION_PATH, json=body)
@@ -71,12 +73,13 @@ async def serving(judge: Judge, folder: Path) -> AsyncIterator[Site]:
     tls.load_cert_chain(certificate, key)
     trusting, registry = ssl.create_default_context(cadata=issued.authority), CollectorRegistry()
     trusting.check_hostname = False  # it is asked by address here
-    handler = AdmissionHandler(judge, registry)
+    clock = Clock()
+    handler = AdmissionHandler(judge, registry, clock)
     async with (
         serve_admission(handler, Webhook(HOST, 0, tls)) as port,
         httpx.AsyncClient(base_url=f"https://{HOST}:{port}", verify=trusting, timeout=20) as http,
     ):
-        yield Site(judge, registry, http)
+        yield Site(judge, registry, http, clock)
 
 
 @pytest.fixture
@@ -170,10 +173,22 @@ async def test_only_reviews_are_taken_here(site: Site) -> None:
     assert (await site.http.post("/metrics", json={})).status_code == 404
 
 
+async def test_two_objects_as_long_as_etcd_takes_them_are_a_review_and_not_much_more(site: Site) -> None:
+    longest = {**workload(), "status": {"padding": "x" * (1536 * 1024)}}
+    assert (await site.ask(review(longest, longest))).status_code == 200
+    answer = await site.http.post(ADMISSION_PATH, content=b" " * (4 * 1024 * 1024 + 1))
+    assert answer.status_code == 413
+
+
 async def test_a_body_that_is_too_long_is_not_read_to_its_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "MAX_REVIEW_BYTES", 1000)
     assert (await site.http.post(ADMISSION_PATH, content=b" " * 2000)).status_code == 413
     assert (await site.ask(review(workload()))).status_code in (200, 413)
+
+
+async def test_a_compressed_review_is_refused(site: Site) -> None:
+    answer = await site.http.post(ADMISSION_PATH, content=b"x", headers={"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "identity")
 
 
 async def test_all_bodies_together_are_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,6 +237,16 @@ async def test_a_name_forges_no_line_of_the_log(site: Site, caplog: pytest.LogCa
     (record,) = caplog.records
     assert "cart\\nERROR forged" in record.getMessage()
     assert len(record.getMessage().splitlines()[0]) < 600
+
+
+async def test_reviews_that_cannot_be_judged_do_not_fill_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    spoilt = review({**workload(), "spec": {"template": {"spec": {"containers": [{}]}}}})
+    for _ in range(20):
+        assert (await site.ask(spoilt)).status_code == 503
+    assert (len(caplog.records), site.count("error")) == (1, 20)
+    site.clock.seconds += 60
+    await site.ask(spoilt)
+    assert len(caplog.records) == 2
 
 
 @pytest.mark.parametrize("bound", ["AT_ONCE", "AT_ONCE_PER_CLIENT"])

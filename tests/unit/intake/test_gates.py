@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.unit.intake.conftest import HOST, Site, running, until
-from tests.unit.intake.desk import CLOSED, OPEN, VERIFYING, Reviews
+from tests.unit.intake.desk import CHANGE, CLOSED, LATER, NEXT, OPEN, VERIFYING, Reviews
 from tests.unit.plan.builders import at
 
 from kubeprobe.intake.gates import waits
@@ -18,7 +18,6 @@ from kubeprobe.intake.gates.throttle import Rate
 from kubeprobe.intake.gates.word import GateBody
 from kubeprobe.kube.fence import NotLeadingError
 from kubeprobe.kube.port import ApiError
-from kubeprobe.plan.batch import change_id
 from kubeprobe.plan.changed import Announcement
 
 FLAGGER = {
@@ -50,7 +49,7 @@ class TestWhatIsSaid:
             "message": "probe probes/shop failed",
             "since": "2026-03-01T12:00:05Z",
             "closureID": "c0ffee",
-            "change": {"id": "chg-2", "count": 3},
+            "change": {"id": CHANGE, "count": 3},
         }
         assert answer.json().keys() == GateBody.model_json_schema(mode="serialization")["properties"].keys()
         for asked in (site.http.get, site.http.post):
@@ -153,19 +152,33 @@ class TestWaiting:
 
     async def test_for_a_change_ends_when_the_gate_has_judged_it_or_a_newer_one(self, site: Site) -> None:
         site.gates.set(**CLOSED)
-        early = await site.http.get("/v1/gates/prod?change=chg-3&wait=20ms")
+        early = await site.http.get(f"/v1/gates/prod?change={NEXT}&wait=20ms")
         assert (early.json()["open"], early.json()["verdict"]) == (False, "Pending")
-        asked = asyncio.create_task(site.http.get("/v1/gates/prod?change=chg-3&wait=5m", timeout=10))
+        asked = asyncio.create_task(site.http.get(f"/v1/gates/prod?change={NEXT}&wait=5m", timeout=10))
         await until(lambda: waiting(site) == 1)
-        site.gates.set(**{**OPEN, "change": {**CLOSED["change"], "id": "chg-4", "verdict": "Passed"}})
+        site.gates.set(**{**OPEN, "change": {**CLOSED["change"], "id": LATER, "verdict": "Passed"}})
         assert (await asked).json()["verdict"] == "Passed"
 
     async def test_for_a_change_is_over_when_all_was_verified_after_an_override(self, site: Site) -> None:
-        named = {"change": change_id("", "", at(0))}
+        named = {"change": CHANGE}
         site.gates.set(**{**OPEN, "change": {"since": at(-1).isoformat(), "verdict": "Passed"}})
         assert (await site.http.get("/v1/gates/prod", params=named)).json()["verdict"] == "Pending"
         site.gates.set(**{**OPEN, "change": {"since": at(60).isoformat(), "verdict": "Passed"}})
         assert (await site.http.get("/v1/gates/prod", params=named)).json()["verdict"] == "Passed"
+
+    @pytest.mark.parametrize("at", ["", "/check"])
+    @pytest.mark.parametrize(
+        "change",
+        ["", "null", "chg-", "chg-3", CHANGE[4:], CHANGE.upper(), CHANGE + "0", "chg-" + "u" * 26, "%ED%A0%80"],
+    )
+    async def test_for_what_is_no_change_is_told_and_no_verdict_on_another(
+        self, site: Site, at: str, change: str
+    ) -> None:
+        site.gates.set(**{**OPEN, "change": {**CLOSED["change"], "verdict": "Passed"}})
+        answer = await site.http.get(f"/v1/gates/prod{at}?change={change}&wait=1m")
+        assert answer.status_code == 400
+        assert answer.json()["error"].startswith("change: '")
+        assert answer.json()["error"].endswith("' is not the name of a Change (chg-…)")
 
     @pytest.mark.parametrize("wait", ["soon", "8", "-1s", "6m"])
     async def test_for_what_is_no_time_is_told(self, site: Site, wait: str) -> None:
@@ -412,6 +425,12 @@ class TestAccess:
         assert (stranger.status_code, stranger.headers["Retry-After"]) == (503, "1")
         guarded.clock.seconds += 400
         assert (await guarded.http.get("/v1/gates/prod", headers=bearer("good"))).status_code == 503
+
+    async def test_a_cluster_that_has_too_much_to_do_is_no_fault_of_who_asks(self, guarded: Site) -> None:
+        reviews(guarded).error = ApiError(429, "TooManyRequests", "too much to do")
+        answer = await guarded.http.get("/v1/gates/prod", headers=bearer("good"))
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert "the API server does not tell" in answer.json()["error"]
 
     async def test_tokens_that_somebody_makes_up_cost_the_cluster_little(self, guarded: Site) -> None:
         told = [

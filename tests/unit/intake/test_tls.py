@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -133,4 +134,12 @@ async def test_a_pair_that_does_not_fit_is_told_once_and_changes_nothing(
 
 def test_files_that_are_not_there_are_an_error_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"tls\.crt"):
+        certificate_in(tmp_path)
+
+
+def test_a_pair_that_does_not_fit_is_named(tmp_path: Path) -> None:
+    write_pair(tmp_path)
+    (tmp_path / "tls.crt").write_text("no certificate")
+    named = f"{tmp_path}/tls.crt and {tmp_path}/tls.key are no certificate with its key: "
+    with pytest.raises(OSError, match=re.escape(named)):
         certificate_in(tmp_path)

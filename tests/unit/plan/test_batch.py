@@ -23,6 +23,7 @@ from kubeprobe.plan.batch import (
     Wait,
     base_of,
     change_id,
+    has_place,
     is_name,
     last_id,
     new_change,
@@ -228,8 +229,16 @@ def test_a_last_name_is_after_all_that_were_closed_by_then_and_before_all_others
         assert change_id("", content, at(10)) <= last_id(at(10)) < change_id("", content, at(10.001))
 
 
-def test_what_may_be_the_name_of_a_change_is_what_a_status_may_name() -> None:
+def test_what_has_a_place_in_the_order_of_changes_is_what_a_status_may_name() -> None:
     names = (change_id("", "x", at(0)), last_id(at(0)), "", "zzz", "chg-", "chg-l", "chg-9-9", "9", "CHG-9")
-    told = [name for name in names if is_name(name)]
+    told = [name for name in names if has_place(name)]
     assert told == list(names[:2])
     assert [name for name in names if name and re.search(CHANGE_NAME, name)] == told
+
+
+def test_what_can_be_the_name_of_a_change() -> None:
+    name = change_id("", "", at(0))
+    assert is_name(name)
+    assert is_name(last_id(at(0)))
+    others = ["", "null", "chg-", "chg-3", name[4:], name[:-1], f"{name}0", name.upper(), f"chg-{'u' * 26}"]
+    assert [text for text in others if is_name(text)] == []

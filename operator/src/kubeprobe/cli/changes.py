@@ -12,12 +12,10 @@ from rich.console import RenderableType
 
 from kubeprobe.api import Change
 from kubeprobe.cli.change_view import listing, story
-from kubeprobe.cli.options import Context, Kubeconfig
+from kubeprobe.cli.options import USAGE, Context, Kubeconfig
 from kubeprobe.cli.shown import console, unknown
 from kubeprobe.kube.client import connect
 from kubeprobe.kube.port import CHANGES, ApiError, Reader
-
-USAGE = 2
 
 
 def changes(

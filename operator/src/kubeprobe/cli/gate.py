@@ -18,12 +18,13 @@ from kubeprobe.api import ChangeGate, GatePhase, GateVerdict
 from kubeprobe.api.duration import Duration
 from kubeprobe.cli.gate_follow import Time, Told, follow, look, seen_as_written
 from kubeprobe.cli.gate_view import current, view
-from kubeprobe.cli.options import Context, Kubeconfig
+from kubeprobe.cli.options import USAGE, Context, Kubeconfig
 from kubeprobe.cli.shown import console, unknown
 from kubeprobe.kube.client import connect
 from kubeprobe.kube.port import GATES, Api, ApiError
+from kubeprobe.plan.batch import is_name
 
-OPEN, CLOSED, USAGE, UNDECIDED, INTERRUPTED = 0, 1, 2, 3, 130
+OPEN, CLOSED, UNDECIDED, INTERRUPTED = 0, 1, 3, 130
 WAIT_SECONDS = 600.0
 ACT_SECONDS = 15.0
 """An operator that runs has acted on an edit long before."""
@@ -41,10 +42,10 @@ class Action(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Edit:
-    """What an action makes of a gate's spec, where None takes a field away, and the phase that it is for."""
+    """What an action makes of a gate's spec, where None takes a field away, and the phase that counts as 0."""
 
     patch: dict[str, Any]
-    wanted: GatePhase | None
+    wanted: GatePhase
 
 
 Doing = Callable[[Api], Awaitable[int]]
@@ -85,8 +86,9 @@ def gate(
         ),
     ] = 0.0,
     change_id: Annotated[
-        str, typer.Option("--change", metavar="ID", help="With wait: for what it says of this Change, or a newer one.")
-    ] = "",
+        str | None,
+        typer.Option("--change", metavar="ID", help="With wait: for what it says of this Change, or a newer one."),
+    ] = None,
     timeout_seconds: Annotated[
         float | None,
         typer.Option(
@@ -109,15 +111,17 @@ def gate(
         "--for": bool(lasting),
         "--until-open": until_open,
         "--notice": bool(notice_seconds),
-        "--change": bool(change_id),
+        "--change": change_id is not None,
         "--timeout": timeout_seconds is not None,
     }
     _check(action, given, reason, lasting)
+    if change_id is not None and not is_name(change_id):
+        raise typer.BadParameter(f"--change: {change_id!r} is not the name of a Change (chg-…)")
     if action is Action.STATUS:
         doing = _status(name)
     elif action is Action.WAIT:
         limit = WAIT_SECONDS if timeout_seconds is None else timeout_seconds
-        told = functools.partial(Told, notice_seconds=notice_seconds, change_id=change_id, until_open=until_open)
+        told = functools.partial(Told, notice_seconds=notice_seconds, change_id=change_id or "", until_open=until_open)
         doing = _wait(name, told, limit)
     else:
         limit = ACT_SECONDS if timeout_seconds is None else timeout_seconds
@@ -162,8 +166,11 @@ def _edit_for(action: Action, reason: str, lasting: str) -> Edit:
     if action is Action.OPEN:
         return Edit({"hold": None}, GatePhase.OPEN)
     if not _seconds(lasting):
-        return Edit({"override": None}, None)
-    until = Time().now() + timedelta(seconds=_seconds(lasting))
+        return Edit({"override": None}, GatePhase.OPEN)
+    try:
+        until = Time().now() + timedelta(seconds=_seconds(lasting))
+    except OverflowError as error:
+        raise typer.BadParameter(f"--for: {lasting} from now is after the year 9999") from error
     return Edit({"override": {"reason": reason, "until": f"{until:%Y-%m-%dT%H:%M:%SZ}"}}, GatePhase.OPEN)
 
 
@@ -213,7 +220,7 @@ def _edit(name: str, edit: Edit, limit_seconds: float) -> Doing:
                 err=True,
             )
             return UNDECIDED
-        return 0 if edit.wanted in (None, gate.status.phase) else CLOSED
+        return 0 if gate.status.phase is edit.wanted else CLOSED
 
     return doing
 

@@ -92,6 +92,7 @@ class Told:
     notice_seconds: float = 0.0
     change_id: str = ""
     until_open: bool = False
+    _settled: bool = field(default=False, init=False)
     _noticed: bool = field(default=False, init=False)
 
     @property
@@ -104,7 +105,9 @@ class Told:
         if not current(gate):
             return False
         pending = gate.status.verdict is GateVerdict.PENDING or told_until(gate.status) < self.change_id
-        self._noticed = self._noticed or pending or _change(gate) != _change(self.first)
+        # What was Pending from the first look on may be so for the change before, and this one is not told yet.
+        self._noticed = self._noticed or (pending and self._settled) or _change(gate) != _change(self.first)
+        self._settled = self._settled or not pending
         if pending or (not self._noticed and waited_seconds < self.notice_seconds):
             return False
         return gate.status.phase is GatePhase.OPEN or not self.until_open

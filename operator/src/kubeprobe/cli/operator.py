@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 import typer
 import uvloop
 
+from kubeprobe.cli.options import Kubeconfig
 from kubeprobe.control.follow import KINDS, Followable, followable
 from kubeprobe.kube.client import Client, connect
 from kubeprobe.kube.patience import when_reachable
@@ -73,9 +74,7 @@ def operator(
     secret_namespaces: Annotated[
         str, typer.Option(help="The namespaces in which Secrets may be followed, with commas between them.")
     ] = "",
-    kubeconfig: Annotated[
-        Path | None, typer.Option(help="Kubeconfig; else $KUBECONFIG, the pod's own, ~/.kube.")
-    ] = None,
+    kubeconfig: Kubeconfig = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run the operator until it is told to end (SIGTERM or Ctrl-C)."""

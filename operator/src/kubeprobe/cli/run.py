@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kubeprobe.api import API_VERSION, Mode, Phase, ProbeConfig, ProbeRun, TriggerKind, Verdict
-from kubeprobe.cli.options import Context, Kubeconfig
+from kubeprobe.cli.options import USAGE, Context, Kubeconfig
 from kubeprobe.cli.shown import unknown
 from kubeprobe.kube.client import Client, connect
 from kubeprobe.kube.port import CONFIGS, PODS, RUNS, ApiError
@@ -26,7 +26,6 @@ from kubeprobe.plan.run import belonging
 POLL_SECONDS = 0.25
 COLOURS = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.UNKNOWN: "yellow"}
 EXIT_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.UNKNOWN: 3}
-USAGE = 2
 MAX_PREFIX = 55
 
 

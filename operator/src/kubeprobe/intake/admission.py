@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import ssl
 import time
 import traceback
@@ -37,12 +38,13 @@ from probe_sdk.wire import cut
 
 logger = logging.getLogger("kubeprobe.intake")
 ADMISSION_PATH = "/v1/admission"
-MAX_REVIEW_BYTES = 8 * 1024 * 1024
-"""An object of Kubernetes may take three mebibytes in a request, and there are two in a review."""
+MAX_REVIEW_BYTES = 4 * 1024 * 1024
+"""etcd takes objects of one and a half mebibytes, and there are two in a review."""
 AT_ONCE = 64
 AT_ONCE_PER_CLIENT = 32
 BYTES_AT_ONCE = 4 * MAX_REVIEW_BYTES
-"""Of all bodies together: with every place taken by the longest, the operator would have no memory left."""
+"""Of all bodies together: with every place taken by the longest, the operator would have little memory left. What one
+is parsed into can take forty times its length besides; it is one at a time, since nothing else goes on meanwhile."""
 BODY_SECONDS = 1.0
 RULING_SECONDS = 1.0
 """Together they are less than the three seconds that the API server waits."""
@@ -50,6 +52,8 @@ DRAIN_SECONDS = 5.0
 IDLE_SECONDS = 120.0
 """Longer than API servers keep a connection that they do not use, so that none is ended just as they write to it."""
 BACKLOG = 128
+LOG_SECONDS = 60.0
+"""From one review that is logged as not judged to the next: anybody can send such ones. All of them are counted."""
 NAMED_BYTES = 400
 """Of what is said of a review's object: it may be anybody's, about anything."""
 
@@ -89,6 +93,7 @@ class AdmissionHandler:
         self._clock = clock
         self._places = Places("reviews", AT_ONCE, AT_ONCE_PER_CLIENT)
         self._bytes = 0
+        self._logs_again_at = -math.inf
         reviews = Counter(
             "kubeprobe_admission_reviews",
             "What the API server asked the webhook, by the answer; after an error the change passes.",
@@ -119,19 +124,9 @@ class AdmissionHandler:
     async def _in_turn(self, request: web.BaseRequest) -> tuple[str, Ruling]:
         if request.path != ADMISSION_PATH or request.method != hdrs.METH_POST:
             raise RefusalError(HTTPStatus.NOT_FOUND, f"only POST {ADMISSION_PATH} is here, for the API server")
-        self._places.take()
-        try:
-            return await self._of_one(request, request.remote or "")
-        finally:
-            self._places.give_back()
-
-    async def _of_one(self, request: web.BaseRequest, client: str) -> tuple[str, Ruling]:
-        self._places.take_for(client)
-        try:
+        with self._places, self._places.place_for(request.remote or ""):
             uid, attempt, who = await self._read(request)
             return uid, await self._ruling(attempt, who)
-        finally:
-            self._places.give_back_for(client)
 
     async def _read(self, request: web.BaseRequest) -> tuple[str, Attempt, Requester]:
         """What is asked. Of the body, which may be long, nothing else is left when this returns."""
@@ -146,7 +141,7 @@ class AdmissionHandler:
             raise refusal.malformed("an AdmissionReview", error) from error
         finally:
             self._bytes -= length
-        return asked.uid, _attempt(asked), asked.user_info
+        return asked.uid, self._attempt(asked), asked.user_info
 
     async def _ruling(self, attempt: Attempt, who: Requester) -> Ruling:
         if not self._judge.ready():
@@ -155,27 +150,28 @@ class AdmissionHandler:
             async with asyncio.timeout(RULING_SECONDS):
                 return await self._judge.judge(attempt, who)
         except Exception as error:
-            raise _not_judged(
+            raise self._not_judged(
                 attempt.workload.kind, (attempt.workload.namespace, attempt.workload.name), error
             ) from error
 
+    def _attempt(self, asked: Asked) -> Attempt:
+        kind, key = asked.kind.kind, (asked.namespace, asked.name)
+        if kind not in set(WorkloadKind):
+            text = f"{cut(kind, NAMED_BYTES)} is no kind that gates are about: correct the webhook's rules"
+            raise RefusalError(HTTPStatus.BAD_REQUEST, text)
+        try:
+            return read_attempt(kind, key, asked.object, asked.old_object, dry_run=asked.dry_run)
+        except Exception as error:
+            raise self._not_judged(kind, key, error) from error
 
-def _attempt(asked: Asked) -> Attempt:
-    kind, key = asked.kind.kind, (asked.namespace, asked.name)
-    if kind not in set(WorkloadKind):
-        text = f"{cut(kind, NAMED_BYTES)} is no kind that gates are about: correct the webhook's rules"
-        raise RefusalError(HTTPStatus.BAD_REQUEST, text)
-    try:
-        return read_attempt(kind, key, asked.object, asked.old_object, dry_run=asked.dry_run)
-    except Exception as error:
-        raise _not_judged(kind, key, error) from error
-
-
-def _not_judged(kind: str, key: tuple[str, str], error: Exception) -> RefusalError:
-    # Nothing of the object is told, and the error's text may quote it.
-    what, where = cut("/".join((kind, *key)), NAMED_BYTES), "".join(traceback.format_tb(error.__traceback__))
-    logger.error("the review of %r: %s\n%s", what, type(error).__name__, where)
-    return refusal.later("the change could not be judged")
+    def _not_judged(self, kind: str, key: tuple[str, str], error: Exception) -> RefusalError:
+        now = self._clock()
+        if now >= self._logs_again_at:
+            self._logs_again_at = now + LOG_SECONDS
+            # Nothing of the object is told, and the error's text may quote it.
+            what, where = cut("/".join((kind, *key)), NAMED_BYTES), "".join(traceback.format_tb(error.__traceback__))
+            logger.error("the review of %r: %s\n%s", what, type(error).__name__, where)
+        return refusal.later("the change could not be judged")
 
 
 @contextlib.asynccontextmanager

@@ -22,8 +22,10 @@ async def read_body(request: web.BaseRequest, what: str, max_bytes: int, seconds
         seconds: how long it may take.
 
     Raises:
-        RefusalError: it is too long, or did not arrive whole and in time.
+        RefusalError: it is compressed or too long, or did not arrive whole and in time.
     """
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
+        raise refusal.compressed()
     # A sender that asks before it sends the body hears only now that it may, when its token is known to be good.
     if hdrs.EXPECT in request.headers:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -1,4 +1,4 @@
-"""How much is being taken in at once, in all and for each pod: what may wait is bounded, the rest is told."""
+"""How much is being taken in at once, in all and for each sender: what may wait is bounded, the rest is told."""
 
 from __future__ import annotations
 
@@ -6,40 +6,54 @@ from kubeprobe.intake import refusal
 
 
 class Places:
-    """Counts who is inside.
+    """Counts who is inside: `with` it one more is, and `with` one of a sender's places one more of that sender.
+
+    Entering raises `RefusalError` where there is no place. Every report goes through here, so it is no generator.
 
     Args:
         what: what is taken in, in the plural.
         at_once: how many there may be.
-        at_once_per_pod: how many of one pod there may be.
+        at_once_each: how many of one sender there may be: a pod, or an address.
     """
 
-    def __init__(self, what: str, at_once: int, at_once_per_pod: int) -> None:
+    def __init__(self, what: str, at_once: int, at_once_each: int) -> None:
+        self.taken = 0
         self._what = what
         self._at_once = at_once
-        self._at_once_per_pod = at_once_per_pod
-        self._by_pod: dict[str, int] = {}
-        self.taken = 0
+        self._at_once_each = at_once_each
+        self._by_sender: dict[str, int] = {}
 
-    def take(self) -> None:
-        """Let one in, or raise `RefusalError`."""
+    def place_for(self, sender: str) -> _PlaceOfSender:
+        """One of a sender's places, to be entered."""
+        return _PlaceOfSender(self, sender)
+
+    def __enter__(self) -> None:
         if self.taken >= self._at_once:
             raise refusal.later(f"too many {self._what} at once: send it again")
         self.taken += 1
 
-    def give_back(self) -> None:
-        """One has left."""
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self.taken -= 1
 
-    def take_for(self, pod_uid: str) -> None:
-        """Let one of a pod in, or raise `RefusalError`."""
-        inside = self._by_pod.get(pod_uid, 0)
-        if inside >= self._at_once_per_pod:
-            raise refusal.later(f"too many {self._what} of yours are under way: wait for their answers")
-        self._by_pod[pod_uid] = inside + 1
 
-    def give_back_for(self, pod_uid: str) -> None:
-        """One of a pod has left."""
-        self._by_pod[pod_uid] -= 1
-        if not self._by_pod[pod_uid]:
-            del self._by_pod[pod_uid]
+class _PlaceOfSender:
+    __slots__ = ("_places", "_sender")
+
+    def __init__(self, places: Places, sender: str) -> None:
+        self._places = places
+        self._sender = sender
+
+    def __enter__(self) -> None:
+        places = self._places
+        inside = places._by_sender.get(self._sender, 0)
+        if inside >= places._at_once_each:
+            raise refusal.later(f"too many {places._what} of yours are under way: wait for their answers")
+        places._by_sender[self._sender] = inside + 1
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        by_sender = self._places._by_sender
+        left = by_sender[self._sender] - 1
+        if left:
+            by_sender[self._sender] = left
+        else:
+            del by_sender[self._sender]

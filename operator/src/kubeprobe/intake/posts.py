@@ -96,7 +96,8 @@ class PostHandler(Generic[M]):
         """Answer one request."""
         began = self._clock()
         try:
-            became = await self._take_in_turn(request)
+            with self._places:
+                became = await self._take(request, self._now())
         except RefusalError as refused:
             self._metrics.by_code[refused.status].inc()
             return refused.response()
@@ -104,27 +105,15 @@ class PostHandler(Generic[M]):
         self._metrics.seconds.observe(self._clock() - began)
         return answer(to_json({"recorded": became.text}), JSON)
 
-    async def _take_in_turn(self, request: web.BaseRequest) -> Told:
-        self._places.take()
-        try:
-            return await self._take(request, self._now())
-        finally:
-            self._places.give_back()
-
     async def _take(self, request: web.BaseRequest, received_at: datetime) -> Told:
         if (request.content_length or 0) > self._ware.max_bytes:
             raise refusal.too_large(self._ware.name, self._ware.max_bytes)
         who = await self._identify(request)
-        if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
-            raise refusal.compressed()
-        self._places.take_for(who.pod_uid)
-        try:
+        with self._places.place_for(who.pod_uid):
             ware = self._ware
             body = await read_body(request, ware.name, ware.max_bytes, self._limits.body_seconds)
             posted = self._parsed(body)
             became = await self._accept(who, posted, received_at)
-        finally:
-            self._places.give_back_for(who.pod_uid)
         if became.status != HTTPStatus.OK:
             raise refusal.not_recorded(became)
         return became

@@ -19,7 +19,7 @@ class Certificate:
         key: its private key, as PEM.
 
     Raises:
-        OSError: the files cannot be read, or are no certificate with its key (`ssl.SSLError` is one).
+        OSError: the files cannot be read, or are no certificate with its key; it names them.
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:
@@ -38,9 +38,13 @@ class Certificate:
         found = b"\0".join(file.read_bytes() for file in self._files)
         if found == self._read:
             return False
-        # A pair that does not fit together, as while it is being renewed, must not end up in what is in use.
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*self._files)
-        self.context.load_cert_chain(*self._files)
+        try:
+            # A pair that does not fit together, as while it is being renewed, must not end up in what is in use.
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*self._files)
+            self.context.load_cert_chain(*self._files)
+        except ssl.SSLError as error:
+            certificate, key = self._files
+            raise OSError(f"{certificate} and {key} are no certificate with its key: {error}") from error
         self._read = found
         return True
 
@@ -55,5 +59,5 @@ class Certificate:
                 failed = False
             except OSError as error:
                 if not failed:
-                    logger.warning("the certificate %s cannot be read, the last one stays: %s", self._files[0], error)
+                    logger.warning("the certificate cannot be read, the last one stays: %s", error)
                 failed = True

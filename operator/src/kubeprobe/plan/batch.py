@@ -158,15 +158,21 @@ def change_id(newest: str, content: str, closed: datetime) -> str:
     return f"{PREFIX}{_digits(milliseconds, TIME_DIGITS)}{_digits(digest, RANDOM_DIGITS)}"
 
 
-def is_name(text: str) -> bool:
-    """Whether a text may be the name of a Change: nothing else has a place in their order."""
-    digits = text.removeprefix(PREFIX)
-    return text != digits != "" and set(digits) <= set(ALPHABET)
+def has_place(name: str) -> bool:
+    """Whether a name has a place in the order of Changes: one that somebody else made by another name has none."""
+    digits = name.removeprefix(PREFIX)
+    return name != digits != "" and set(digits) <= set(ALPHABET)
 
 
 def last_id(closed: datetime) -> str:
     """A name that none of the Changes is after in order that were complete by then."""
     return f"{PREFIX}{_digits(int(closed.timestamp() * 1000), TIME_DIGITS)}{ALPHABET[-1] * RANDOM_DIGITS}"
+
+
+def is_name(text: str) -> bool:
+    """Whether it is a name as this operator gives them to Changes, and whole."""
+    digits = text.removeprefix(PREFIX)
+    return text.startswith(PREFIX) and len(digits) == TIME_DIGITS + RANDOM_DIGITS and set(digits) <= set(ALPHABET)
 
 
 def _milliseconds(name: str) -> int:

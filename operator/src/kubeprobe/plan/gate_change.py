@@ -23,7 +23,7 @@ from kubeprobe.api import (
     WorkloadKind,
 )
 from kubeprobe.plan import rollout
-from kubeprobe.plan.batch import LONGEST_SECONDS, Batch, Wait, is_name, last_id
+from kubeprobe.plan.batch import LONGEST_SECONDS, Batch, Wait, has_place, last_id
 from kubeprobe.plan.chain import by_change
 from kubeprobe.plan.change import is_over
 from kubeprobe.plan.change_probe import ProbeSeen, has_more
@@ -156,7 +156,7 @@ def note_of(gate: ChangeGate, change: Change) -> ChangeGateNote | None:
     Of a change whose place a newer one took before the gate looked, it says what it says of the newer one.
     """
     status = gate.status
-    if gate.metadata.deletion_timestamp is not None or not is_name(change.metadata.name):
+    if gate.metadata.deletion_timestamp is not None or not has_place(change.metadata.name):
         return None
     verdict = _verdict_on(change, gate)
     if verdict is None and not newer(_seen(change), gate, taken_up(gate)):
@@ -233,7 +233,7 @@ def workload_of(tracked: Tracked, told: str | None, rolled_out: rollout.Workload
 
 def _is_told(gate: ChangeGate, change: Change) -> bool:
     """Whether a change is told to a gate; one that somebody made by another name has no place in their order."""
-    return gate.metadata.name in change.spec.gates and is_name(change.metadata.name)
+    return gate.metadata.name in change.spec.gates and has_place(change.metadata.name)
 
 
 def _verdict_on(change: Change, gate: ChangeGate) -> GateVerdict | None:

@@ -63,8 +63,6 @@ class Access:
             caller = await self._caller(key, token, client)
             allowed = await self._allowed(key, caller, client, verb, gate)
         except ApiError as error:
-            if error.status == HTTPStatus.TOO_MANY_REQUESTS:
-                raise refusal.too_often(1) from error
             raise refusal.later("who may ask cannot be found out now, the API server does not tell") from error
         if not allowed:
             named = f"changegate {gate}" if gate else "changegates"
@@ -89,9 +87,9 @@ class Access:
         )
 
     def _may_ask(self, client: str) -> None:
-        """Whether a stranger is worth a question to the cluster, or raise `ApiError`."""
+        """Whether a stranger is worth a question to the cluster, or raise `RefusalError`."""
         if self._asks.admit(client) is None:
-            raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, "", "the cluster is asked too often who callers are")
+            raise refusal.too_often(1)
 
 
 def _token(authorization: str) -> str:

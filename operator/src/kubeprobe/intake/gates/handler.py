@@ -31,7 +31,8 @@ from kubeprobe.intake.places import Places
 from kubeprobe.intake.refusal import SEE, RefusalError
 from kubeprobe.kube.fence import NotLeadingError
 from kubeprobe.kube.port import ApiError
-from probe_sdk.wire import MAX_BODY_BYTES
+from kubeprobe.plan.batch import is_name
+from probe_sdk.wire import MAX_BODY_BYTES, cut
 
 PATH = "/v1/gates"
 LONGEST_WAIT = Duration("5m")
@@ -42,6 +43,8 @@ VERBS = {Call.LIST: "list", Call.GATE: "get", Call.CHECK: "get", Call.ROLLBACK: 
 """What a caller has to be allowed with the gate."""
 AT = {"check": Call.CHECK, "rollback": Call.ROLLBACK, "changes": Call.CHANGES}
 EACH, TOGETHER = Rate(200.0, 200.0), Rate(1000.0, 1000.0)
+NAMED_BYTES = 64
+"""Of what is said to be the name of a Change, and is none."""
 UNCACHED: Mapping[str, str] = {hdrs.CACHE_CONTROL: "no-store"}
 
 
@@ -152,7 +155,7 @@ class GateHandler:
 
     async def _waited(self, request: web.BaseRequest, name: str, client: str) -> tuple[GateWord, bytes]:
         """What a gate says, and its answer, once its verdict is known of the change that is asked about."""
-        seconds, change_id = _wait_seconds(request), request.query.get("change", "")
+        seconds, change_id = _wait_seconds(request), _change_asked(request)
 
         def done() -> bool:
             word = self._desk.word(name)
@@ -164,22 +167,13 @@ class GateHandler:
         return word, word.body if word.tells_of(change_id) else word.before
 
     async def _announce(self, request: web.BaseRequest, name: str, client: str, who: str) -> web.Response:
-        if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
-            raise refusal.compressed()
         if not self._desk.takes_changes():
             raise refusal.later(
                 "this replica stands by: announce at the Service of the one that leads, or send it again", end=True
             )
-        self._places.take()
-        try:
-            self._places.take_for(client)
-            try:
-                body = await read_body(request, WHAT, MAX_BODY_BYTES, self._limits.body_seconds)
-                change_id = await self._written(name, body, who)
-            finally:
-                self._places.give_back_for(client)
-        finally:
-            self._places.give_back()
+        with self._places, self._places.place_for(client):
+            body = await read_body(request, WHAT, MAX_BODY_BYTES, self._limits.body_seconds)
+            change_id = await self._written(name, body, who)
         return _told(to_json({"name": name, "change": {"id": change_id}}), HTTPStatus.ACCEPTED)
 
     async def _written(self, name: str, body: bytes, who: str) -> str:
@@ -220,6 +214,20 @@ def _wait_seconds(request: web.BaseRequest) -> float:
     if wait.milliseconds > LONGEST_WAIT.milliseconds:
         raise RefusalError(HTTPStatus.BAD_REQUEST, f"wait: may be {LONGEST_WAIT} at most, ask again after that")
     return wait.seconds
+
+
+def _change_asked(request: web.BaseRequest) -> str:
+    """The Change that is asked about; empty where none is named.
+
+    A script whose announcement was not taken asks with an empty name, and is not to be told of the change before.
+    """
+    text = request.query.get("change")
+    if text is None:
+        return ""
+    if not is_name(text):
+        named = cut(text, NAMED_BYTES)
+        raise RefusalError(HTTPStatus.BAD_REQUEST, f"change: {named!r} is not the name of a Change (chg-…)")
+    return text
 
 
 def _gone(request: web.BaseRequest) -> bool:

@@ -57,7 +57,7 @@ class Memo(Generic[K, V]):
         Args:
             key: of what.
             ask: asks the API server.
-            admit: may raise `ApiError`, so that it is not asked. Not called where an answer is known that would still
+            admit: may raise, so that it is not asked. Not called where an answer is known that would still
                 count: whoever keeps the API server from being asked would else keep a right that was taken away.
 
         Raises:

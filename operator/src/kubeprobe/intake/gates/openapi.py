@@ -28,7 +28,7 @@ SCHEMES = {
     },
 }
 TEXTS: Mapping[int, str] = {
-    400: "wait is no duration or too long, or the body is not an announcement",
+    400: "wait is no duration or too long, or change not the name of a Change, or the body is not an announcement",
     401: "no token, or one that the cluster does not know",
     403: "the caller may not ask this, or not in clear text",
     404: "there is no such ChangeGate",
@@ -80,8 +80,8 @@ WAITING = [
     {
         "name": "change",
         "in": "query",
-        "description": "Name of a Change: as long as the gate has not come to it, or a newer one, its verdict is told "
-        "as Pending.",
+        "description": "Full name of a Change: as long as the gate has not come to it, or a newer one, its verdict is "
+        "told as Pending.",
         "schema": {"type": "string"},
     },
 ]
