@@ -1,8 +1,9 @@
 """The validating webhook: the API server asks whether a workload may be created or changed.
 
 What fails here lets the change through (the webhook's failurePolicy is Ignore), so an answer is given well within the
-time that the API server waits. Anybody who reaches the port can ask; all that they learn is what gates say, and what
-they cost is bounded.
+time that the API server waits. Anybody who reaches the port can ask; all that they learn is what gates say. Bounded
+are the reviews that are under way, in all and for each address, the bytes of their bodies, the time for each and what
+is logged of them; not bounded is how many connections there are.
 """
 
 from __future__ import annotations

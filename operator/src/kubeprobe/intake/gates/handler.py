@@ -2,7 +2,7 @@
 
 Release tools speak two dialects. Argo Rollouts reads `open` from the JSON and takes any other status than 2xx for an
 error; Flagger, curl and Spinnaker go by the status, 200 or 403. Both follow redirects, and Argo takes any 2xx whose
-body is not JSON for a yes: so nothing here is ever redirected, and every answer is JSON.
+body is not JSON for a yes: so nothing here is ever redirected, and every answer of ours is JSON.
 """
 
 from __future__ import annotations
