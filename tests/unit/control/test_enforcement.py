@@ -130,6 +130,21 @@ async def test_no_answer_leaves_what_was_known() -> None:
         assert bench.tries == 2
 
 
+async def test_a_proof_is_not_believed_for_ever_where_no_answer_comes() -> None:
+    """Such as behind another webhook that has to be asked and is away."""
+    bench = Bench()
+    async with bench.running():
+        await bench.later(1)
+        bench.answers(ApiError(500, "InternalError", "failed calling webhook: no endpoints"))
+        for _ in range(10):
+            await bench.later(EVERY_SECONDS)
+        assert (bench.state()[0], bench.figure()) == ("Unknown", None)
+        assert "no answer since" in bench.enforced().message
+        bench.answers(DENIES)
+        await bench.later(EVERY_SECONDS)
+        assert bench.state() == ("True", "Denied")
+
+
 async def test_a_gate_with_a_name_that_is_too_long_says_so() -> None:
     name = "g" * 64
     bench = Bench(gate(name))

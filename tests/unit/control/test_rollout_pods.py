@@ -85,3 +85,17 @@ def test_pods_of_kubeprobes_own_are_nobodys_rollout() -> None:
     moved, _, sinks = watching()
     sinks["pods"].observe(pod("run", "set", {"kubeprobe.io/run": "run"}))
     assert moved == []
+
+
+def test_what_its_owner_has_released_counts_no_more() -> None:
+    moved, pods, sinks = watching()
+    sinks["replicasets"].observe(replica_set("cart:1", "set"))
+    sinks["pods"].observe(pod("a", "set"))
+    sinks["pods"].observe(pod("b", "set"))
+    moved.clear()
+    sinks["pods"].observe(pod("a", "", version=2))
+    assert moved == ["uid-cart"]
+    assert set(pods.new_pods(workload(status=DONE)).nodes) == {"node-b"}
+    sinks["replicasets"].observe(replica_set("cart:1", "set", ownerReferences=[], resourceVersion="2"))
+    assert moved == ["uid-cart"] * 2
+    assert pods.new_pods(workload(status=DONE)).nodes == {}

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.plan.gates import gate, until
+from tests.unit.plan.gates import at, gate, until
 
 from kubeprobe.plan.gate_proof import (
     EVERY_SECONDS,
@@ -9,6 +9,7 @@ from kubeprobe.plan.gate_proof import (
     MARK,
     MESSAGE_BYTES,
     MISSES,
+    SILENT_SECONDS,
     SOON_SECONDS,
     UNPROVEN_SECONDS,
     Trials,
@@ -61,12 +62,12 @@ def test_only_the_gates_own_denial_proves_it() -> None:
 def test_what_is_let_through_is_believed_after_some_times() -> None:
     trials, gaps = Trials(DENIED), []
     for _ in range(MISSES):
-        trials = tried(trials, let_through())
+        trials = tried(trials, let_through(), at(0))
         gaps.append(trials.again_seconds)
     assert gaps == [*[SOON_SECONDS] * (MISSES - 1), UNPROVEN_SECONDS]
     assert trials.proof == let_through()
     for _ in range(2000):
-        trials = tried(trials, let_through())
+        trials = tried(trials, let_through(), at(0))
         gaps.append(trials.again_seconds)
     assert trials.proof == let_through()
     assert gaps[MISSES : MISSES + 4] == [60, 120, 240, EVERY_SECONDS]
@@ -74,15 +75,29 @@ def test_what_is_let_through_is_believed_after_some_times() -> None:
 
 
 def test_until_then_what_was_known_stands() -> None:
-    assert tried(Trials(DENIED), let_through()).proof == DENIED
-    assert tried(Trials(), let_through()).proof is None
+    assert tried(Trials(DENIED), let_through(), at(0)).proof == DENIED
+    assert tried(Trials(), let_through(), at(0)).proof is None
 
 
 def test_a_denial_counts_at_once() -> None:
-    assert tried(Trials(let_through(), MISSES), DENIED) == Trials(DENIED, 0, EVERY_SECONDS)
+    assert tried(Trials(let_through(), MISSES), DENIED, at(0)) == Trials(DENIED, 0, EVERY_SECONDS)
 
 
 def test_what_cannot_be_tried_is_tried_again_soon() -> None:
     other = Proof(denied=None, message="a quota")
-    assert tried(Trials(DENIED), other) == Trials(other, 0, UNPROVEN_SECONDS)
-    assert tried(Trials(DENIED, 2), None) == Trials(DENIED, 2, UNPROVEN_SECONDS)
+    assert tried(Trials(DENIED), other, at(0)) == Trials(other, 0, UNPROVEN_SECONDS)
+    assert tried(Trials(DENIED, 2), None, at(0)) == Trials(DENIED, 2, UNPROVEN_SECONDS, at(0))
+
+
+def test_after_a_while_without_an_answer_nothing_is_known_any_more() -> None:
+    trials, seconds = Trials(DENIED), 100.0
+    while seconds < 100 + SILENT_SECONDS:
+        trials = tried(trials, None, at(seconds))
+        assert trials.proof == DENIED
+        seconds += UNPROVEN_SECONDS
+    silent = tried(trials, None, at(seconds))
+    assert silent.proof is not None
+    assert silent.proof.denied is None
+    assert "no answer since 2026-03-01 12:01:40Z" in silent.proof.message
+    assert tried(silent, None, at(seconds + 60)) == silent, "the same words, which are not written again"
+    assert tried(silent, DENIED, at(seconds + 60)) == Trials(DENIED, 0, EVERY_SECONDS)

@@ -170,7 +170,7 @@ class Changes:
         return ChangeRuns((*plan.followed, *unknown), plan.create if again_at is None else None, wake_at)
 
     def names(self, config: Key) -> frozenset[str]:
-        """The Changes that are not over and that a config has runs for, or will have."""
+        """The Changes whose runs of a config are to be kept: all that are not over, for gates ask for runs as well."""
         runs = self._ctx.views.runs.group(config)
         if not runs:
             return frozenset()

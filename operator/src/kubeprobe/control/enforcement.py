@@ -67,7 +67,7 @@ class Enforcement:
         is_now = self._ctx.views.gates.get(("", gate.metadata.name))
         if is_now is None or is_now.metadata.uid != uid or not is_tried(is_now):
             return
-        trials = self._trials[uid] = gate_proof.tried(known, found)
+        trials = self._trials[uid] = gate_proof.tried(known, found, self._ctx.now())
         self._due_at[uid] = self._clock() + trials.again_seconds
         if trials.proof == before:
             return

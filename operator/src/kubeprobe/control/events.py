@@ -19,6 +19,7 @@ from kubeprobe.plan.budget import Priority
 
 logger = logging.getLogger("kubeprobe.events")
 NOTE_BYTES = 1000
+NAME_LENGTH = 253
 WAITING = 200
 """Events that may wait to be written; beyond that the oldest is dropped."""
 
@@ -78,12 +79,12 @@ class Recorder:
         """Have an Event about any object written as soon as there is nothing more urgent."""
         namespace = about.namespace or "default"
         now = self._now().astimezone(UTC)
-        tail = hashlib.sha256(f"{about.uid}{reason}{now.isoformat()}".encode()).hexdigest()[:16]
+        tail = "." + hashlib.sha256(f"{about.uid}{reason}{now.isoformat()}".encode()).hexdigest()[:16]
         stamp = now.isoformat(timespec="seconds").replace("+00:00", "Z")
         body: Object = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{about.name}.{tail}", "namespace": namespace},
+            "metadata": {"name": about.name[: NAME_LENGTH - len(tail)].rstrip("-.") + tail, "namespace": namespace},
             "involvedObject": {
                 "apiVersion": about.api_version,
                 "kind": about.kind,

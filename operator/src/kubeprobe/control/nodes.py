@@ -1,4 +1,6 @@
-"""The cluster's nodes, watched from the first sweep on and not before: most clusters' probes need none of it.
+"""The cluster's nodes, watched as soon as somebody asks and not before: most clusters' probes need none of it.
+
+Sweeps ask, and gates with runs that are bound to nodes.
 
 Metadata alone is asked for. A node's whole object is some fifteen kilobytes, most of it a list of images.
 """
@@ -26,7 +28,10 @@ class Present:
 
 
 class NodeWatch:
-    """Keeps `Views.nodes` once somebody wants them. That nodes come and go wakes nothing: sweeps look when they act."""
+    """Keeps `Views.nodes` once somebody wants them.
+
+    A node that goes has gates look again, which follow the view; sweeps are not woken, for they look when they act.
+    """
 
     def __init__(self, api: Api, views: Views, clock: Callable[[], float]) -> None:
         self._views = views

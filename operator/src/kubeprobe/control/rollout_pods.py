@@ -46,9 +46,10 @@ class _OwnedSink(Generic[T]):
         meta = body["metadata"]
         with with_care():
             value = self._read(body)
-        if not value.owner_uid or is_own(body):
-            return
         key = (meta.get("namespace") or "", meta["name"])
+        if not value.owner_uid or is_own(body):
+            self.forget(key, meta["uid"])  # its owner may have released it
+            return
         before = self._view.get(key)
         new = _Seen(Held(key, meta["uid"], int(meta["resourceVersion"])), value)
         if self._view.put(new) and (before is None or before.value != value):

@@ -6,7 +6,8 @@ and whether the gate is open or closed. A policy that was never installed, or wa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from kubeprobe.api import ChangeGate, Enforcement
@@ -27,6 +28,8 @@ UNPROVEN_SECONDS = 30.0
 """After what proved nothing, or the contrary; twice as long each time that it is let through once more."""
 SOON_SECONDS = 2.0
 MOST_DOUBLINGS = 10
+SILENT_SECONDS = 300.0
+"""Without an answer for so long, what was known of the API server is of the past."""
 MISSES = 4
 """So many in a row are believed: a policy that is new, or whose gate is, takes its time to become effective."""
 
@@ -41,6 +44,8 @@ class Trials:
     """How often in a row it was let through."""
     again_seconds: float = 0.0
     """How soon it is tried again."""
+    silent_since: datetime | None = None
+    """Since when the API server has given no answer; None where it gave one the last time."""
 
 
 def is_tried(gate: ChangeGate) -> bool:
@@ -114,15 +119,18 @@ def too_long() -> Proof:
     )
 
 
-def tried(before: Trials, found: Proof | None) -> Trials:
+def tried(before: Trials, found: Proof | None, now: datetime) -> Trials:
     """What is known after one more trial.
 
     Args:
         before: what was known.
         found: what it came to; None where the API server gave no answer.
+        now: the time.
     """
     if found is None:
-        return Trials(before.proof, before.misses, UNPROVEN_SECONDS)
+        since = before.silent_since or now
+        proof = _silent(since) if (now - since).total_seconds() >= SILENT_SECONDS else before.proof
+        return replace(before, proof=proof, again_seconds=UNPROVEN_SECONDS, silent_since=since)
     if found.denied is not False:
         return Trials(found, 0, EVERY_SECONDS if found.denied else UNPROVEN_SECONDS)
     misses = before.misses + 1
@@ -130,3 +138,12 @@ def tried(before: Trials, found: Proof | None) -> Trials:
         return Trials(before.proof, misses, SOON_SECONDS)
     again_seconds = min(UNPROVEN_SECONDS * 2.0 ** min(misses - MISSES, MOST_DOUBLINGS), EVERY_SECONDS)
     return Trials(found, misses, again_seconds)
+
+
+def _silent(since: datetime) -> Proof:
+    """What is said where whoever else is asked, such as a webhook that is away, keeps the API server from answering."""
+    return Proof(
+        denied=None,
+        message="it could not be tried whether the API server denies what a closed gate holds: it has given no answer "
+        f"since {since:%Y-%m-%d %H:%M:%SZ}",
+    )
