@@ -6,12 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.unit.control.changing import OWN, World
+from tests.unit.control.changing import OWN, ROLLOUT, World
 from tests.unit.plan.changes import triggered, workload_body
 
 from kubeprobe.control import ledgers
 from kubeprobe.control.follow import followable
-from kubeprobe.kube.port import CONFIGMAPS, CONFIGS, SECRETS
+from kubeprobe.kube.port import CONFIGMAPS, CONFIGS, DEPLOYMENTS, SECRETS
 
 SHARD = "kubeprobe-known-deployment-0-of-1"
 
@@ -58,6 +58,23 @@ async def test_a_kind_of_others_that_is_made_otherwise_ends_nothing(
     world.deploy("cart:2")
     await world.replica.later(12)
     assert len(world.changes) == 1
+
+
+async def test_a_watch_that_was_ended_tells_nothing_any_more(world: World) -> None:
+    tracking = world.replica.changes.tracking
+    [sink] = [one._feed.sink for one in tracking.watches if one._feed.resource == DEPLOYMENTS]
+    world.cluster.remove(CONFIGS, "probes", "main")
+    await world.replica.settle()
+    assert tracking.tracked == {}
+    sink.observe(workload_body("cart:2"))
+    assert (tracking.tracked, tracking.workloads) == ({}, {})
+    world.put(CONFIGS, triggered(ROLLOUT))
+    await world.replica.settle()
+    tracked = dict(tracking.tracked)
+    assert tracked
+    [key] = tracked
+    sink.forget((key.namespace, key.name), tracked[key].uid)
+    assert tracking.tracked == tracked
 
 
 @pytest.mark.parametrize("data", [None, {}, {"key": "no base64"}, {"key": ""}, {"key": "QQ==" * 50}])

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -62,14 +62,12 @@ class Batches:
         context: whose Changes they become.
         audience: whom they concern.
         ledgers: what was told.
-        wrote: called when there is a new Change.
     """
 
-    def __init__(self, context: Context, audience: Audience, ledgers: Ledgers, wrote: Callable[[], None]) -> None:
+    def __init__(self, context: Context, audience: Audience, ledgers: Ledgers) -> None:
         self._ctx = context
         self._audience = audience
         self._ledgers = ledgers
-        self._wrote = wrote
         self._open: dict[Place, Batch] = {}
         self._answers: dict[Place, asyncio.Future[str]] = {}
         """What those wait for who announced something that is still gathered."""
@@ -277,7 +275,6 @@ class Batches:
     async def _write(self, closed: _Closed) -> None:
         change = await self._created(closed.manifest)
         self._ctx.views.changes.put(change)
-        self._wrote()
         name = change.metadata.name
         self._ledgers.tell(name, {key: one.fingerprint for key, one in closed.batch.changes.items()})
         self._ctx.queue.add((Kind.CHANGE, ("", name)))

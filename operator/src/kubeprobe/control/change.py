@@ -118,9 +118,8 @@ class ChangeReconciler:
         tell_objects(self._ctx.recorder, change, f"Change{status.phase}", told, warning=failed)
 
     def _over(self, change: Change) -> None:
-        """Its kinds may not be wanted any more, and its configs need its runs no longer than others."""
+        """Its configs need its runs no longer than others."""
         self._changes.forget(change.metadata.name)
-        self._changes.look()
         for probe in change.spec.probes:
             self._ctx.queue.add((Kind.CONFIG, (probe.namespace, probe.name)))
 

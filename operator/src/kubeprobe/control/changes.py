@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from kubeprobe.api import Change, ChangeGate, ChangeProbe, ChangeSource, ProbeConfig
 from kubeprobe.control.audience import Audience
 from kubeprobe.control.batches import Batches
+from kubeprobe.control.change_calls import follow_wants
 from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.follow import Followable
 from kubeprobe.control.ledgers import RETRY_SECONDS, Ledgers
@@ -62,7 +63,7 @@ class Changes:
         self._may = may
         self._audience = Audience(context.views, namespace)
         self.ledgers = Ledgers(context, namespace, clock)
-        self.batches = Batches(context, self._audience, self.ledgers, self.look)
+        self.batches = Batches(context, self._audience, self.ledgers)
         self.tracking = Tracking(api, may, self._wanted, self.ledgers.seal, clock)
         self._keys: dict[str, frozenset[ObjectKey]] = {}
         """The objects of Changes, as far as there are any."""
@@ -75,6 +76,7 @@ class Changes:
         self._wants: frozenset[str] | None = None
         self.refusals = Refusals(context.now)
         """Of runs that changes ask for."""
+        follow_wants(context.views, self._look, self._look_at_configs)
 
     async def run(self) -> None:
         """Follow what somebody wants and write what became of it, for ever: for as long as this replica leads."""
@@ -99,22 +101,22 @@ class Changes:
         for memory in (self._keys, self._reaches, self._concerns):
             memory.clear()
         self.refusals.clear()
-        self.look_at_configs()
+        self._look_at_configs()
 
     @property
     def watches(self) -> tuple[Reflector, ...]:
         """What is watched now."""
         return self.tracking.watches
 
-    def look(self) -> None:
+    def _look(self) -> None:
         """A gate or a Change came, went, or is another now: what is wanted may be, too."""
         self._bound = self._wants = None
         self.tracking.look()
 
-    def look_at_configs(self) -> None:
+    def _look_at_configs(self) -> None:
         """A config with triggers came, went, or is another now."""
         self._audience.stir()
-        self.look()
+        self._look()
 
     def seen(self, key: ObjectKey, before: Tracked | None, after: Tracked | None) -> None:
         """See `kubeprobe.control.tracking.Listener`."""

@@ -147,7 +147,7 @@ class Tracking:
         listener.left(name)
 
     async def _follow(self, name: str, watch: _Watch, listener: Listener) -> None:
-        feeds = self.pods.feeds() if name == NEW_PODS else await self._feeds(name)
+        feeds = self.pods.feeds() if name == NEW_PODS else await self._feeds(name, watch)
         watch.reflectors = tuple(Reflector(self._api, feed, self._clock) for feed in feeds)
         async with asyncio.TaskGroup() as group:
             for reflector in watch.reflectors:
@@ -157,9 +157,13 @@ class Tracking:
             watch.ready = True
             await listener.listed(name)
 
-    async def _feeds(self, kind: str) -> tuple[Feed, ...]:
+    async def _feeds(self, kind: str, watch: _Watch) -> tuple[Feed, ...]:
         seal = await self._seal() if kind == SECRET else b""
-        return tuple(Feed(one, _Sink(kind, one.api_version, seal, self)) for one in self._may[kind])
+        return tuple(Feed(one, _Sink(kind, one.api_version, seal, self, watch)) for one in self._may[kind])
+
+    def goes_on(self, kind: str, watch: _Watch) -> bool:
+        """Whether it is by this watch that a kind is followed: one that is ended may still tell for a moment."""
+        return self._watches.get(kind) is watch
 
     def observe(self, kind: str, seal: bytes, body: Object) -> None:
         """Take in an object as it is now. Raises `ValueError` where it cannot be read."""
@@ -215,11 +219,14 @@ class _Sink:
     api_version: str
     seal: bytes
     tracking: Tracking
+    watch: _Watch
 
     def observe(self, body: Object) -> None:
         """See `kubeprobe.kube.reflector.Sink`."""
-        self.tracking.observe(self.kind, self.seal, {"apiVersion": self.api_version, **body})
+        if self.tracking.goes_on(self.kind, self.watch):
+            self.tracking.observe(self.kind, self.seal, {"apiVersion": self.api_version, **body})
 
     def forget(self, key: Key, uid: str) -> None:
         """See `kubeprobe.kube.reflector.Sink`."""
-        self.tracking.forget(ObjectKey(self.kind, *key), uid)
+        if self.tracking.goes_on(self.kind, self.watch):
+            self.tracking.forget(ObjectKey(self.kind, *key), uid)

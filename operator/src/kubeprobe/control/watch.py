@@ -114,18 +114,12 @@ class Watcher:
     def config(self, body: Object) -> None:
         """A config is to be reconciled."""
         config = ProbeConfig.model_validate(body)
-        before = self._views.configs.get((config.metadata.namespace, config.metadata.name))
         if self._views.configs.put(config):
-            if _triggers(before) != _triggers(config):
-                self._changes.look_at_configs()
             self._add(Kind.CONFIG, (config.metadata.namespace, config.metadata.name))
 
     def config_gone(self, key: Key, uid: str) -> None:
         """Its runs go with it by ownership; nothing is planned for it any more."""
-        before = self._views.configs.get(key)
         self._views.configs.drop(key, uid)
-        if _triggers(before) is not None:
-            self._changes.look_at_configs()
         self._ctx.queue.forget((Kind.CONFIG, key))
         self._add(Kind.RESIDENT, key)
         self._add(Kind.RESULT, key)
@@ -170,26 +164,22 @@ class Watcher:
         """A change is to be followed until it is over."""
         change = Change.model_validate(body)
         if self._views.changes.put(change):
-            self._changes.look()
             self._add(Kind.CHANGE, ("", change.metadata.name))
 
     def change_gone(self, key: Key, uid: str) -> None:
         """Nothing is asked for it any more."""
         self._views.changes.drop(key, uid)
-        self._changes.look()
         self._add(Kind.CHANGE, key)
 
     def gate(self, body: Object) -> None:
         """A gate is to be opened or closed."""
         gate = ChangeGate.model_validate(body)
         if self._views.gates.put(gate):
-            self._changes.look()
             self._add(Kind.GATE, ("", gate.metadata.name))
 
     def gate_gone(self, key: Key, uid: str) -> None:
         """It holds nothing any more."""
         self._views.gates.drop(key, uid)
-        self._changes.look()
         self._add(Kind.GATE, key)
 
     def pod(self, body: Object) -> None:
@@ -257,10 +247,3 @@ class Watcher:
 
     def _add(self, kind: Kind, key: Key) -> None:
         self._ctx.queue.add((kind, key))
-
-
-def _triggers(config: ProbeConfig | None) -> tuple[object, ...] | None:
-    """What of a config decides which changes it hears of; None where it hears of none."""
-    if config is None or not config.spec.triggers:
-        return None
-    return config.metadata.uid, config.metadata.generation, config.metadata.deletion_timestamp
