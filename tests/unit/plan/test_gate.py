@@ -338,6 +338,50 @@ def test_a_pass_elsewhere_mends_no_node() -> None:
     assert one.state == "Open/Recovered/Passed"
 
 
+def test_what_failed_on_a_node_has_to_pass_there_whatever_changes_meanwhile() -> None:
+    one = verifying()
+    one.probes["main"] = bound(of=on_demand())
+    one.ran("main", change_run("Failed", node="n1"), change_run("Passed", node="n2"))
+    one.look(22)
+    assert one.status.probes[0].nodes == ("n1",)
+    one.change = change("chg-2", began=30)
+    one.look(30)
+    assert (one.state, one.status.probes[0].nodes) == ("Closed/Settling/Pending", ("n1",))
+    one.change = change("chg-2", began=30, settled=40)
+    plan = one.look(40)
+    assert [asked.node for asked in plan.runs] == ["", "n1"]
+    one.ran("main", change_run("Passed", created=41), change="chg-2")
+    one.look(42)
+    assert one.state == "Closed/Verifying/Pending"
+    there = change_run("Passed", created=43, node="n1")
+    one.ran("main", change_run("Passed", created=41), there, change="chg-2")
+    one.look(44)
+    assert one.state == "Open/Recovered/Passed"
+    assert [probe.nodes for probe in one.status.probes] == [()]
+
+
+def test_what_failed_on_a_node_has_to_pass_there_when_an_override_has_ended() -> None:
+    one = verifying()
+    one.ran("main", change_run("Failed", node="n1"))
+    one.look(21)
+    one.spec(override={"reason": "outage", "until": until(100)})
+    one.look(22)
+    assert [asked.node for asked in one.look(100).runs] == ["", "n1"]
+    one.ran("main", change_run("Passed", created=101), change="")
+    one.look(103)
+    assert one.state == "Closed/Verifying/Pending"
+
+
+def test_a_node_that_failed_is_forgotten_when_it_is_gone() -> None:
+    one = verifying()
+    one.ran("main", change_run("Failed", node="n1"))
+    one.look(21)
+    one.change, one.nodes = change("chg-2", began=30, settled=40), {"n2"}
+    plan = one.look(40)
+    assert [asked.node for asked in plan.runs] == [""]
+    assert one.status.probes[0].nodes == ()
+
+
 def test_a_node_that_is_gone_no_longer_closes_the_gate() -> None:
     one = verifying()
     one.ran("main", change_run("Failed", node="n1"))

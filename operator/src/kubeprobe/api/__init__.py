@@ -59,6 +59,7 @@ from kubeprobe.api.gate import (
 )
 from kubeprobe.api.gate_status import (
     MOST_GOOD,
+    MOST_NODES_FAILED,
     MOST_PROBES,
     ChangeGateStatus,
     GateChange,
@@ -146,6 +147,7 @@ __all__ = [
     "MOST_GOOD",
     "MOST_LINES",
     "MOST_NAMED",
+    "MOST_NODES_FAILED",
     "MOST_OBJECTS",
     "MOST_PROBES",
     "MOST_TARGETS",

@@ -61,6 +61,9 @@ class GateChange(ApiModel):
     )
 
 
+MOST_NODES_FAILED = 10
+
+
 class GateProbe(ApiModel):
     """What the gate makes of one of its probes."""
 
@@ -74,6 +77,11 @@ class GateProbe(ApiModel):
         False,
         description="Whether it keeps the gate closed: it fails, or has failed and not passed often enough since, or "
         "cannot tell and spec.onInconclusive makes that count.",
+    )
+    nodes: tuple[str, ...] = Field(
+        (),
+        max_length=MOST_NODES_FAILED,
+        description="Nodes on which it failed and has not passed since, whatever changed meanwhile; at most 10.",
     )
 
 

@@ -173,5 +173,7 @@ class GateSight:
 
 def _are_pinned(probes: Iterable[Bound], gate: ChangeGate, change: ChangeSeen | None) -> bool:
     """Whether runs that the gate looks at are bound to nodes, so that it matters which nodes there are."""
+    if any(one.nodes for one in gate.status.probes):
+        return True
     ids = {gate.status.change.id if gate.status.change is not None else "", change.id if change is not None else ""}
     return any(nodes_of(run) for one in probes for id_ in ids for run in one.runs.get(id_, ()))

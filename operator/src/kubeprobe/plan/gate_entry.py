@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from kubeprobe.api import ChangeGateSpec, GateProbe, OnInconclusive, Verdict
+from kubeprobe.api import MOST_NODES_FAILED, ChangeGateSpec, GateProbe, OnInconclusive, Verdict
 from kubeprobe.plan.gate_probe import Bound, Evidence, Stance, Trial, passes_enough
 from kubeprobe.plan.gate_seat import Seat
 from kubeprobe.plan.result import PASSING_WORDS
@@ -59,6 +59,7 @@ def entry(view: View, before: GateProbe | None, spec: ChangeGateSpec, *, more_to
         new = _told(view, Verdict.PASSED, Trial(found.evidence, RECOVERING, words, now_is.since), closes=True)
     else:
         new = _told(view, Verdict.PASSED, Trial(found.evidence, since=now_is.since), closes=False)
+    new = new.model_copy(update={"nodes": _failed_on(view, before, spec.success_threshold) if new.closes else ()})
     return before if before is not None and _says_the_same(before, new) else new
 
 
@@ -80,6 +81,13 @@ def _told(view: View, verdict: Verdict, why: Stance | Trial, *, closes: bool) ->
         message=message,
         closes=closes,
     )
+
+
+def _failed_on(view: View, before: GateProbe | None, threshold: int) -> tuple[str, ...]:
+    """The nodes that it failed on and has still to pass on, for this change or for one before."""
+    known = before.nodes if before is not None else ()
+    lacking = (place for place in view.places if place.node and place.lacks(threshold))
+    return tuple(sorted(place.node for place in lacking if place.failures or place.node in known))[:MOST_NODES_FAILED]
 
 
 def _says_the_same(before: GateProbe, new: GateProbe) -> bool:

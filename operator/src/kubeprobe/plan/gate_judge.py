@@ -19,7 +19,7 @@ from kubeprobe.api import (
 from kubeprobe.plan.gate_course import Course
 from kubeprobe.plan.gate_entry import View, entry, importance
 from kubeprobe.plan.gate_probe import Bound, Evidence, Trial, stance, trial
-from kubeprobe.plan.gate_seat import seats
+from kubeprobe.plan.gate_seat import seats, with_nodes
 
 NOT_IN_TIME = "NotInTime"
 
@@ -56,9 +56,11 @@ def judge(
         now: the time.
         waiting: another change is to be verified after this one.
     """
-    views = tuple(_view(gate, one, course, nodes, now) for one in sorted(bound, key=lambda one: one.key))
-    course = replace(course, change=_judged(course, views)) if course is not None else None
     remembered = {(one.namespace, one.name): one for one in gate.status.probes}
+    views = tuple(
+        _view(gate, one, remembered.get(one.key), course, nodes, now) for one in sorted(bound, key=lambda one: one.key)
+    )
+    course = replace(course, change=_judged(course, views)) if course is not None else None
     more = waiting or _more_to_come(course, views)
     said = [entry(view, remembered.get(view.bound.key), gate.spec, more_to_come=more) for view in views]
     probes = tuple(sorted(said, key=importance))
@@ -69,9 +71,17 @@ def judge(
     return Judgement(course, views, probes, closed, reason, verdict)
 
 
-def _view(gate: ChangeGate, bound: Bound, course: Course | None, nodes: Collection[str] | None, now: datetime) -> View:
+def _view(
+    gate: ChangeGate,
+    bound: Bound,
+    before: GateProbe | None,
+    course: Course | None,
+    nodes: Collection[str] | None,
+    now: datetime,
+) -> View:
     now_is = stance(bound, gate.spec.freshness, now)
     places = seats(bound.runs, course.change, nodes) if course is not None else ()
+    places = with_nodes(places, before.nodes if before is not None else (), nodes)
     if course is None or course.change.verdict is GateVerdict.PASSED:
         return View(bound, now_is, Trial(Evidence.PASSED), places)
     found = trial(bound, now_is, places, course, gate.spec)

@@ -87,6 +87,13 @@ def seats(
     return tuple(Seat(node, tuple(sorted(looks, key=_place))) for node, looks in sorted(found.items()))
 
 
+def with_nodes(places: Sequence[Seat], remembered: Collection[str], nodes: Collection[str] | None) -> tuple[Seat, ...]:
+    """The places, anywhere if there is none, and the nodes that are there of those on which the probe failed before."""
+    known = {place.node for place in places}
+    more = [Seat(node) for node in remembered if node not in known and (nodes is None or node in nodes)]
+    return (*(places or (Seat(""),)), *more) if more else tuple(places)
+
+
 def counted(runs: Mapping[str, Sequence[ProbeRun]], change: GateChange, threshold: int) -> frozenset[str]:
     """The runs for a change that it comes to, by name: of each node the first and the last of the failures that count,
     and as many passes since as are asked for.
