@@ -36,7 +36,7 @@ class _Refused:
     @property
     def again_at(self) -> datetime:
         """When the next one may be tried: twice as long after each refusal."""
-        return self.last_at + min(FIRST_REST * 2 ** min(self.count - 1, MOST_DOUBLINGS), LONGEST_REST)
+        return self.last_at + min(FIRST_REST * 2.0 ** min(self.count - 1, MOST_DOUBLINGS), LONGEST_REST)
 
     def is_over(self, now: datetime) -> bool:
         """Whether what comes now counts anew."""
