@@ -11,7 +11,7 @@ from tests.unit.plan.changes import FIRST, triggered
 from tests.unit.plan.changes import change as make_change
 from tests.unit.plan.gates import gate
 
-from kubeprobe.api import ApiModel
+from kubeprobe.api import ChangeGate, ProbeConfig
 from kubeprobe.control.again import look_again
 from kubeprobe.control.change_calls import follow_wants
 from kubeprobe.control.view import Views
@@ -30,7 +30,7 @@ DATA: dict[str, Any] = {"object": {"kinds": ["ConfigMap"], "namespaceSelector": 
     ],
 )
 async def test_what_was_looked_at_again_is_heard_though_the_watch_tells_nothing_new(
-    resource: Resource, before: ApiModel, now: ApiModel, watched: str
+    resource: Resource, before: ChangeGate | ProbeConfig, now: ChangeGate | ProbeConfig, watched: str
 ) -> None:
     world = World()
     world.put(resource, before)
@@ -38,8 +38,7 @@ async def test_what_was_looked_at_again_is_heard_though_the_watch_tells_nothing_
     assert watched not in world.cluster.watched()
     hear, world.cluster.also = world.cluster.also, lambda plural, body, gone: None
     world.put(resource, now)
-    meta: Any = now.metadata
-    key = (meta.namespace, meta.name)
+    key = (now.metadata.namespace, now.metadata.name)
     await look_again(world.replica.context, resource, key)
     hear(resource.plural, world.cluster.objects[resource.plural, *key], False)
     await world.replica.settle()
