@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.unit.intake.desk import CLOSED, OPEN
+from tests.unit.intake.desk import CHANGE, CLOSED, LATER, NEXT, OPEN
 from tests.unit.plan.builders import at
 from tests.unit.plan.gates import gate
 
@@ -56,7 +56,7 @@ def test_a_gate_is_said_as_it_is_now(views: Views, desk: ViewDesk) -> None:
     put(views, 2, **CLOSED)
     word = desk.word("prod")
     assert word is not None
-    assert (word.open, word.settled, word.told_until) == (False, True, "chg-2")
+    assert (word.open, word.settled, word.told_until) == (False, True, CHANGE)
     views.gates.drop(("", "prod"), gate("prod").metadata.uid)
     assert desk.word("prod") is None
 
@@ -88,11 +88,11 @@ def test_a_rollback_is_ordered_for_the_newest_change_only(views: Views, desk: Vi
     assert not desk.rolls_back("prod")
     put(views, 1, **CLOSED)
     assert not desk.rolls_back("prod")
-    views.changes.put(a_change("chg-2"))
+    views.changes.put(a_change(CHANGE))
     assert desk.rolls_back("prod")
-    views.changes.put(a_change("chg-3", gates=("other",)))
+    views.changes.put(a_change(NEXT, gates=("other",)))
     assert desk.rolls_back("prod")
-    views.changes.put(a_change("chg-4"))
+    views.changes.put(a_change(LATER))
     assert not desk.rolls_back("prod")
 
 
