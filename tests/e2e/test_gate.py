@@ -28,6 +28,41 @@ def shop(lab: Lab) -> Iterator[Shop]:
         made.close()
 
 
+def test_it_holds_while_the_operator_is_dead_and_what_passed_meanwhile_is_found(lab: Lab, tmp_path: Path) -> None:
+    # In the same namespace as the one in the cluster, so that they share the Lease and what is known of changes.
+    with operator_beside(lab, tmp_path / "operator.log", "--lease-namespace", NAMESPACE) as operator:
+        shop = Shop(lab)
+        try:
+            shop.open()
+            shop.release(shop.good, "2")
+            shop.becomes("Open", "Verified")
+            shop.release(shop.bad, "3")
+            closure = shop.becomes("Closed", "ProbeFailed")["closureID"]
+            shop.change(1)
+            on_call = shop.on_call()
+            operator.kill()
+
+            with pytest.raises(KubectlError, match=f"ChangeGate {shop.gate} is closed: probe"):
+                shop.release(shop.next, "4")
+            lab.kubectl("scale", f"deployment/{CART}", "-n", shop.namespace, "--replicas=2")
+            # With an init container that no good release had: to mend it so is not going back.
+            with pytest.raises(KubectlError, match="is closed"):
+                shop.release(shop.good, "5", *on_call, warm_up=shop.good)
+            shop.release(shop.good, "5", *on_call, glass=closure, warm_up=shop.good)
+            shop.rolled_out()
+            assert shop.status()["closureID"] == closure
+
+            operator.start()
+            shop.becomes("Open", "Verified", "Recovered")
+            mended = shop.change(2)
+            assert mended["status"]["phase"] == "Passed"
+            [one] = mended["spec"]["objects"]
+            assert (one["name"], one["type"], one.get("parts")) == (CART, "Modified", None)
+            assert len(changes(lab, shop.watch)) == 3
+        finally:
+            shop.close()
+
+
 def test_a_bad_release_is_found_on_its_node_held_and_taken_back(shop: Shop) -> None:
     kubectl, gate = shop.lab.kubectl, shop.gate
     first = shop.change(0)
@@ -85,38 +120,3 @@ def test_a_gate_that_is_deleted_while_closed_or_no_longer_enforced_holds_nothing
     eventually("it holds again", lambda: shop.refusal(shop.next, "3"), SOON_SECONDS, shop.status)
     shop.lab.kubectl.delete("changegate", shop.gate)
     eventually("it holds no more", lambda: shop.refusal(shop.next, "3") == "", SOON_SECONDS)
-
-
-def test_it_holds_while_the_operator_is_dead_and_what_passed_meanwhile_is_found(lab: Lab, tmp_path: Path) -> None:
-    # In the same namespace as the one in the cluster, so that they share the Lease and what is known of changes.
-    with operator_beside(lab, tmp_path / "operator.log", "--lease-namespace", NAMESPACE) as operator:
-        shop = Shop(lab)
-        try:
-            shop.open()
-            shop.release(shop.good, "2")
-            shop.becomes("Open", "Verified")
-            shop.release(shop.bad, "3")
-            closure = shop.becomes("Closed", "ProbeFailed")["closureID"]
-            shop.change(1)
-            on_call = shop.on_call()
-            operator.kill()
-
-            with pytest.raises(KubectlError, match=f"ChangeGate {shop.gate} is closed: probe"):
-                shop.release(shop.next, "4")
-            lab.kubectl("scale", f"deployment/{CART}", "-n", shop.namespace, "--replicas=2")
-            # With an init container that no good release had: to mend it so is not going back.
-            with pytest.raises(KubectlError, match="is closed"):
-                shop.release(shop.good, "5", *on_call, warm_up=shop.good)
-            shop.release(shop.good, "5", *on_call, glass=closure, warm_up=shop.good)
-            shop.rolled_out()
-            assert shop.status()["closureID"] == closure
-
-            operator.start()
-            shop.becomes("Open", "Verified", "Recovered")
-            mended = shop.change(2)
-            assert mended["status"]["phase"] == "Passed"
-            [one] = mended["spec"]["objects"]
-            assert (one["name"], one["type"], one.get("parts")) == (CART, "Modified", None)
-            assert len(changes(lab, shop.watch)) == 3
-        finally:
-            shop.close()
