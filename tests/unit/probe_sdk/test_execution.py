@@ -155,10 +155,11 @@ def test_a_coroutine_is_cancelled_at_the_reserve_and_cleans_up(bench: Bench) -> 
         finally:
             cleaned.append(True)
 
-    assert bench.run(check, seconds=0.8) == 1
+    # The time to clean up is a share of it, which a busy machine must not use up.
+    assert bench.run(check, seconds=4) == 1
     assert cleaned == [True]
     assert bench.ended == []
-    assert bench.report.errors == ("deadline of 0.8s passed in step 'gone'",)
+    assert bench.report.errors == ("deadline of 4s passed in step 'gone'",)
 
 
 def test_a_coroutine_with_its_parameters_bound_is_given_time_to_clean_up(bench: Bench) -> None:
@@ -168,9 +169,9 @@ def test_a_coroutine_with_its_parameters_bound_is_given_time_to_clean_up(bench: 
         finally:
             await asyncio.sleep(seconds)
 
-    bench.run(functools.partial(check, 0.05), seconds=2)
+    bench.run(functools.partial(check, 0.05), seconds=4)
     assert bench.ended == []
-    assert bench.report.errors == ("deadline of 2s passed",)
+    assert bench.report.errors == ("deadline of 4s passed",)
 
 
 def test_a_coroutine_that_does_not_give_way_is_left_to_the_watchdog(bench: Bench) -> None:
