@@ -33,6 +33,7 @@ from tests.bench.pauses import Pauses
 from tests.bench.punctual import IN_PHASE, TOLD_FILE
 from tests.bench.report import say
 from tests.bench.used import cpu_seconds
+from tests.lab.kubectl import eventually
 from tests.unit.probes.cert_expiry.pki import mint
 
 MODULES: Final = Path(__file__).parent / "gomod"
@@ -311,8 +312,10 @@ OUTCOMES: Final = ("passed", "failed", "unknown")
 
 def _cloudprober_counts() -> Counts:
     """Its page tells when each figure was taken, in milliseconds."""
-    text = _page()
-    at = max(int(found[1]) for found in re.finditer(r"^total\{.* (\d+)$", text, re.MULTILINE)) / 1000
+    taken = re.compile(r"^total\{.* (\d+)$", re.MULTILINE)
+    # Where it is kept from its core it has no figures yet, although it answers.
+    text = eventually("its first figures", lambda: page if taken.search(page := _page()) else None, PAGE_SECONDS)
+    at = max(int(found[1]) for found in taken.finditer(text)) / 1000
     total, passed = (_sum(text, f'{name}{{.*probe="bench"', field=-2) for name in ("total", "success"))
     return Counts(at, passed, total - passed, by_target=_by(text, 'success{.*dst="', field=-2))
 
