@@ -30,6 +30,7 @@ from tests.api.conftest import Server
 from tests.api.enforcement.cases import BEFORE, CASES, NAMESPACES, OWN_NAMESPACE, PROOF, PROVEN, Case, gate, workload
 from tests.api.enforcement.conftest import ADMISSION, Admission, create, holds, until
 from tests.lab.chart import render
+from tests.lab.loops import until_quiet
 
 HOST = "localhost"
 ADDRESS = "127.0.0.1"
@@ -64,6 +65,10 @@ class Served:
                 self.loop.call_soon_threadsafe(self.stop.set)
 
     async def _serve(self) -> None:
+        await self._until_stopped()
+        await until_quiet()
+
+    async def _until_stopped(self) -> None:
         self.loop, self.stop = asyncio.get_running_loop(), asyncio.Event()
         async with await connect(self.kubeconfig) as api:
             judge = Gatekeeper(self.views, ClusterReviews(api), OWN_NAMESPACE, lambda: True)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from tests.lab.loops import is_quiet, until_quiet
+
 from probe_sdk import Probe
 from probe_sdk.resident.account import Account, Denoise, Verdict
 from probe_sdk.resident.driver import CheckDriver
@@ -144,16 +146,11 @@ def resident(
     finally:
         driver.call(lambda: rota.remove("a"))
         soon(lambda: "a" not in rota.accounts and not account.under_way, account)  # what is under way may clean up
-        soon(lambda: not isinstance(driver, CheckDriver) or _is_quiet(driver._loop), account)
+        soon(lambda: not isinstance(driver, CheckDriver) or is_quiet(driver._loop), account)
         driver.stop()
         thread.join(SOON_SECONDS)
         assert not thread.is_alive()
     return account
-
-
-def _is_quiet(loop: Any) -> bool:
-    """Whether a loop has no connections left: one is what wakes it."""
-    return len(loop._selector.get_map()) <= 1
 
 
 def soon(found: Callable[[], bool], account: Account) -> None:
@@ -202,11 +199,8 @@ def run_once(probe: Probe[Any], params: dict[str, Any]) -> None:
 
 
 async def _to_its_end(check: Coroutine[Any, Any, None]) -> None:
-    """The check, and the goodbyes of its connections, which a process that ends does not wait for."""
-    loop = asyncio.get_running_loop()
+    """The check, and the goodbyes of its connections."""
     try:
         await check
     finally:
-        async with asyncio.timeout(SOON_SECONDS):
-            while not _is_quiet(loop):  # noqa: ASYNC110 - nobody tells of their ends
-                await asyncio.sleep(0.001)
+        await until_quiet()
