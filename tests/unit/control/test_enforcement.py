@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -15,6 +13,7 @@ from tests.unit.plan.gates import gate
 
 from kubeprobe.api import ChangeGate, Condition
 from kubeprobe.control.enforcement import Enforcement
+from kubeprobe.control.tasks import running
 from kubeprobe.kube.port import GATES, ApiError
 from kubeprobe.plan.gate_proof import EVERY_SECONDS, MARK, MISSES
 
@@ -39,14 +38,9 @@ class Bench:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.scene.operator.gates.run())
-        await self.later(0)
-        try:
+        async with running(self.scene.operator.gates.run()):
+            await self.later(0)
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def later(self, seconds: float) -> None:
         """Let time pass; what sleeps for real is woken."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,6 +20,7 @@ from tests.unit.intake.cluster import ec_key
 from tests.unit.intake.conftest import HOST, Site, until
 from tests.unit.intake.desk import OPEN
 
+from kubeprobe.control.tasks import running
 from kubeprobe.intake import tls as room
 from kubeprobe.intake.gates.handler import GateDeps
 from kubeprobe.intake.server import Intake, Tls, serve
@@ -88,23 +87,12 @@ async def test_a_renewed_certificate_is_used_at_once(
     monkeypatch.setattr(room, "LOOK_SECONDS", 0.001)
     write_pair(tmp_path, serial=1)
     certificate, port = certificate_in(tmp_path), free_port()
-    async with renewing(certificate), serve(Intake(Site().deps()), HOST, 0, Tls(port, certificate)):
+    async with running(certificate.run()), serve(Intake(Site().deps()), HOST, 0, Tls(port, certificate)):
         assert await serial_at(port) == 1
         with caplog.at_level(logging.INFO):
             write_pair(tmp_path, serial=2)
             await until(lambda: "was renewed" in caplog.text)
         assert await serial_at(port) == 2
-
-
-@contextlib.asynccontextmanager
-async def renewing(certificate: Certificate) -> AsyncIterator[None]:
-    task = asyncio.create_task(certificate.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def serial_at(port: int) -> int:
@@ -123,7 +111,7 @@ async def test_a_pair_that_does_not_fit_is_told_once_and_changes_nothing(
         write_pair(tmp_path, serial=2, key="another")
         (tmp_path / "tls.key").write_bytes(good)
         with caplog.at_level(logging.INFO):
-            async with renewing(certificate):
+            async with running(certificate.run()):
                 await until(lambda: "cannot be read, the last one stays" in caplog.text)
                 assert await serial_at(port) == 1
                 write_pair(tmp_path, serial=3)

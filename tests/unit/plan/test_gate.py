@@ -795,7 +795,7 @@ def test_a_status_edited_by_hand_is_put_right(edit: dict[str, Any]) -> None:
     one = closed()
     body = one.status.model_dump(by_alias=True, exclude_none=True, mode="json")
     one.gate = gate(status={**body, **edit})
-    assert one.look(7).status is not None or "change" in edit
+    assert one.look(7).status is not None
     assert one.status.phase.value == "Closed"
     assert one.status.closed_by == "probes/main"
     assert one.look(8).status is None

@@ -21,6 +21,7 @@ from kubeprobe.control.context import Context, Kind
 from kubeprobe.control.ledgers import Ledgers
 from kubeprobe.kube.fence import NotLeadingError
 from kubeprobe.kube.port import CHANGES, ApiError, Object
+from kubeprobe.plan.backoff import backoff_seconds
 from kubeprobe.plan.batch import ANNOUNCED_WAIT, MOST_TOGETHER, Batch, Wait, base_of, new_change, with_change, without
 from kubeprobe.plan.budget import Priority
 from kubeprobe.plan.change_story import probes_run
@@ -33,7 +34,6 @@ logger = logging.getLogger("kubeprobe.changes")
 
 RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 30.0
-MOST_DOUBLINGS = 5
 Place = tuple[ChangeSource, str]
 """What is gathered together: a source, and of announcements the gate."""
 
@@ -204,7 +204,7 @@ class Batches:
             return 0.0
         delay = RETRY_SECONDS
         if all(one.answer is None for one in self._closed):
-            delay = min(delay * 2.0 ** min(self._failures - 1, MOST_DOUBLINGS), LONGEST_RETRY_SECONDS)
+            delay = backoff_seconds(self._failures, delay, LONGEST_RETRY_SECONDS)
         passed = (self._ctx.now() - self._failed_at).total_seconds()
         return max(delay - passed, 0.0) if passed >= 0 else 0.0
 

@@ -74,6 +74,7 @@ from kubeprobe.kube.port import (
 from kubeprobe.kube.reflector import Reflector
 from kubeprobe.kube.reviews import ClusterReviews
 from kubeprobe.kube.tokens import ClusterKeys
+from kubeprobe.plan.backoff import backoff_seconds
 from kubeprobe.plan.budget import Limits
 from kubeprobe.plan.pod import Site
 
@@ -83,7 +84,6 @@ NEEDED = (TEMPLATES, CONFIGS, RUNS, RESULTS, CHANGES, GATES, PODS, CONFIGMAPS, D
 """What the operator cannot work without."""
 FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 30.0
-MOST_DOUBLINGS = 10
 """More of them come to more than the longest, and after a thousand to more than a number holds."""
 FLUSH_SECONDS = 10.0
 """Well within the time that Kubernetes gives a pod to end; what is not flushed by then is counted anew."""
@@ -348,8 +348,8 @@ class Operator:
     def _retry(self, work: Work) -> None:
         self._context.metrics.reconcile_errors.labels(work[0]).inc()
         self._failures[work] += 1
-        delay = FIRST_RETRY_SECONDS * 2.0 ** min(self._failures[work] - 1, MOST_DOUBLINGS)
-        self._context.queue.add_after(work, min(delay, LONGEST_RETRY_SECONDS))
+        delay_seconds = backoff_seconds(self._failures[work], FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
+        self._context.queue.add_after(work, delay_seconds)
 
 
 def utc_now() -> datetime:

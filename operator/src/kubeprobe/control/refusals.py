@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kubeprobe.control.view import Key
+from kubeprobe.plan.backoff import backoff_seconds
 from kubeprobe.plan.change_runs import Skipped
 
 REFUSED = timedelta(minutes=5)
@@ -19,7 +20,6 @@ PAUSE = timedelta(minutes=1)
 """How long it is not asked for then, so that its Changes end without it; those that come later try anew."""
 FIRST_REST = timedelta(seconds=1)
 LONGEST_REST = timedelta(seconds=30)
-MOST_DOUBLINGS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class _Refused:
     @property
     def again_at(self) -> datetime:
         """When the next one may be tried: twice as long after each refusal."""
-        return self.last_at + min(FIRST_REST * (1 << min(self.count - 1, MOST_DOUBLINGS)), LONGEST_REST)
+        rest_seconds = backoff_seconds(self.count, FIRST_REST.total_seconds(), LONGEST_REST.total_seconds())
+        return self.last_at + timedelta(seconds=rest_seconds)
 
     def is_over(self, now: datetime) -> bool:
         """Whether what comes now counts anew."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kubeprobe.api import DeliveryFailure, Source, Stage, Verdict
+from kubeprobe.plan.backoff import backoff_seconds
 from kubeprobe.plan.outcome import Outcome, cut, delivery_verdict
 
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 30.0
-MOST_DOUBLINGS = 10
 """More would not make the delay longer, and after a thousand a float overflows."""
 
 OWN_DOING = {
@@ -41,8 +41,8 @@ class Attempts:
 
     def next_at(self, interval_seconds: float) -> datetime:
         """When to try again: twice as long after each refusal, at most the config's interval."""
-        delay = FIRST_RETRY_SECONDS * 2.0 ** min(self.count - 1, MOST_DOUBLINGS)
-        return self.last_at + timedelta(seconds=min(delay, LONGEST_RETRY_SECONDS, interval_seconds))
+        longest_seconds = min(LONGEST_RETRY_SECONDS, interval_seconds)
+        return self.last_at + timedelta(seconds=backoff_seconds(self.count, FIRST_RETRY_SECONDS, longest_seconds))
 
     def after(self, refusal: Refusal, now: datetime) -> Attempts:
         """The same with one refusal more."""

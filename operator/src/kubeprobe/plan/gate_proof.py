@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from kubeprobe.api import ChangeGate, Enforcement
+from kubeprobe.plan.backoff import backoff_seconds
 from kubeprobe.plan.gate_words import Proof
 from probe_sdk.wire import cut
 
@@ -27,7 +28,6 @@ EVERY_SECONDS = 300.0
 UNPROVEN_SECONDS = 30.0
 """After what proved nothing, or the contrary; twice as long each time that it is let through once more."""
 SOON_SECONDS = 2.0
-MOST_DOUBLINGS = 10
 SILENT_SECONDS = 300.0
 """Without an answer for so long, what was known of the API server is of the past."""
 MISSES = 4
@@ -136,8 +136,7 @@ def tried(before: Trials, found: Proof | None, now: datetime) -> Trials:
     misses = before.misses + 1
     if misses < MISSES:
         return Trials(before.proof, misses, SOON_SECONDS)
-    again_seconds = min(UNPROVEN_SECONDS * 2.0 ** min(misses - MISSES, MOST_DOUBLINGS), EVERY_SECONDS)
-    return Trials(found, misses, again_seconds)
+    return Trials(found, misses, backoff_seconds(misses - MISSES + 1, UNPROVEN_SECONDS, EVERY_SECONDS))
 
 
 def _silent(since: datetime) -> Proof:

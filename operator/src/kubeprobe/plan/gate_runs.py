@@ -94,9 +94,8 @@ def _unsettled(view: View, course: Course, closing: set[tuple[str, str]]) -> boo
 def _places(view: View, course: Course, rest: datetime, threshold: int) -> Iterator[Seat]:
     """Where it has to be run: where it has not passed; where it has, if that is not enough and no schedule runs it."""
     places, scheduled = view.places or (Seat(""),), view.bound.config.spec.mode is Mode.PERIODIC
-    lacking = [one for one in places if one.lacks(threshold) or one.early(rest)]
-    if course.change.verdict is GateVerdict.PASSED:
-        lacking = []
+    passed = course.change.verdict is GateVerdict.PASSED
+    lacking = [] if passed else [one for one in places if one.lacks(threshold) or one.early(rest)]
     for place in lacking or (() if scheduled else places):
         if place.node or not place.told or place.early(rest) or not scheduled:
             yield place
