@@ -17,6 +17,9 @@ _Entry = tuple[float, float, str, int]
 GOLDEN: Final = 0.618033988749895
 """Multiples of the golden ratio, taken modulo 1, stay evenly spread however many there are: a target that comes or goes
 moves no other one."""
+GRID_SECONDS: Final = 0.001
+"""Targets that would be due within the same millisecond are due together: to wake for each of them costs as much as to
+probe it over a kept connection (`make bench NAME=prober`)."""
 LATE_SHARE: Final = 0.5
 """Of the interval: a slot that has waited for longer is nearer to the next one than to its own time."""
 
@@ -61,7 +64,7 @@ class Slots:
             return
         phase = modf(self._added * GOLDEN)[0] if self._spread else 0.0
         self._added += 1
-        first = self.start + phase * self.interval_seconds
+        first = self.start + int(phase * self.interval_seconds / GRID_SECONDS) * GRID_SECONDS
         number = max(0, -int((first - now) // self.interval_seconds))
         self._first[target] = first
         at = first + number * self.interval_seconds

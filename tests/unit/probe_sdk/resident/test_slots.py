@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -64,11 +65,20 @@ def test_targets_are_spread_over_the_interval_unless_they_are_to_be_alike() -> N
     assert len(drained(alike, START)) == 100
 
 
+def test_targets_of_the_same_millisecond_are_due_together() -> None:
+    slots = Slots(0.01, START)
+    for number in range(50):
+        slots.add(str(number), START)
+    together = Counter(round((due.at - START) * 1000, 6) for due in drained(slots, START + 0.0099))
+    assert sorted(together) == list(range(10))
+    assert set(together.values()) <= {4, 5, 6}
+
+
 def test_a_slot_that_waited_too_long_comes_after_those_that_are_in_time() -> None:
     slots = Slots(10.0, START)
     for name in ("late", "in time"):  # the second one is due 6.18 s after the first
         slots.add(name, START)
-    assert slots.take(START + 7) == Due("in time", START + 6.18033988749895, 0)
+    assert slots.take(START + 7) == Due("in time", START + 6.18, 0)
     assert slots.next_at() == START
     assert slots.take(START + 7) == Due("late", START, 0)
     assert slots.take(START + 7) is None
@@ -79,7 +89,7 @@ def test_a_late_slot_gives_way_to_the_next_one_of_its_target_when_that_begins() 
     for name in ("late", "in time", "gone"):  # due after 0, 6.18 and 2.36 s
         slots.add(name, START)
     assert [due.target for at in (0.0, 2.5, 6.5) for due in drained(slots, START + at)] == ["late", "gone", "in time"]
-    assert slots.take(START + 17.5) == Due("in time", START + 16.18033988749895, 0)
+    assert slots.take(START + 17.5) == Due("in time", START + 16.18, 0)
     slots.remove("gone")
     assert drained(slots, START + 21) == [Due("late", START + 20, 1)]
 
